@@ -1,0 +1,104 @@
+"""Which stored examples to trust for a new input: similarity, and what their outputs agree on.
+
+Plain nearest neighbours show a small model three examples with three different answers, and it gets
+lost between them. Here the neighbourhood votes first: examples whose output has the most support
+come first. Where no output repeats, this is plain similarity. Pure numpy over unit vectors; which of
+the ranked examples fit the prompt is `context.py`'s business.
+
+Next file: `context.py`.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Neighbours"]
+
+_NEAREST = 256  # examples that vote
+_RIDGE = 0.1
+
+
+class Neighbours:
+    """An index over examples.
+
+    Args:
+        vectors: Unit rows, shape (n, dim).
+        outputs: The canonical text of each example's output.
+    """
+
+    def __init__(self, vectors: NDArray[np.float32], outputs: Sequence[str]) -> None:
+        self._vectors = vectors
+        self._outputs = tuple(outputs)
+
+    def ranked(
+        self, query: NDArray[np.float32], *, barred: Collection[int] = ()
+    ) -> Iterator[int]:
+        """Positions of examples, the most trusted first, without the barred ones.
+
+        The nearest 256 vote: all examples of the best supported output come first, nearest first,
+        then the nearest example of each further output in the order of their support, then the
+        rest by similarity.
+
+        Args:
+            query: Unit vector, shape (dim,).
+            barred: Positions that may not come.
+        """
+        cosine = self._vectors @ query
+        cosine[list(barred)] = -np.inf
+        near = _nearest(cosine, _NEAREST)
+        groups: dict[str, list[int]] = {}
+        for index in near:
+            groups.setdefault(self._outputs[index], []).append(int(index))
+        if len(groups) < len(near):
+            near_first = self._by_support(near, cosine, groups)
+        else:
+            near_first = [int(index) for index in near]
+        yield from near_first
+        shown = set(near_first)
+        for index in np.argsort(-cosine, kind="stable"):
+            if cosine[index] == -np.inf:
+                return
+            if int(index) not in shown:
+                yield int(index)
+
+    def _by_support(
+        self, near: NDArray[np.intp], cosine: NDArray[np.float32], groups: dict[str, list[int]]
+    ) -> list[int]:
+        """The neighbourhood, in the order that `ranked` describes."""
+        weight = dict(
+            zip(near.tolist(), _votes(self._vectors[near], cosine[near]).tolist(), strict=True)
+        )
+        support = {output: sum(weight[i] for i in group) for output, group in groups.items()}
+        best, *others = sorted(groups, key=lambda output: -support[output])
+        order = [*groups[best], *(groups[output][0] for output in others)]
+        taken = set(order)
+        return order + [index for index in near.tolist() if index not in taken]
+
+
+def _nearest(cosine: NDArray[np.float32], count: int) -> NDArray[np.intp]:
+    """Positions of the `count` most similar, the most similar first; ties by position."""
+    if len(cosine) > count:
+        candidates = np.sort(np.argpartition(-cosine, count - 1)[:count])
+    else:
+        candidates = np.arange(len(cosine))
+    candidates = candidates[cosine[candidates] > -np.inf]
+    return candidates[np.argsort(-cosine[candidates], kind="stable")]
+
+
+def _votes(vectors: NDArray[np.float32], cosine: NDArray[np.float32]) -> NDArray[np.float64]:
+    """How much each neighbour's output counts: the weights of local kernel ridge regression.
+
+    ``w = (K + ridge I)^-1 k`` with the Gaussian kernel of unit vectors ``exp(2 (a.b - 1))``; an
+    output's support, the sum over the examples that carry it, is then the prediction of kernel
+    ridge regression on one-hot outputs, for any number of outputs from one solve. Source: Saunders,
+    Gammerman & Vovk, "Ridge regression learning algorithm in dual variables", ICML 1998; fitted in
+    the neighbourhood of each query as in Bottou & Vapnik, "Local learning algorithms", Neural
+    Computation 4 (1992).
+    """
+    kernel = np.exp(2.0 * ((vectors @ vectors.T).astype(np.float64) - 1.0))
+    kernel[np.diag_indices_from(kernel)] += _RIDGE
+    votes: NDArray[np.float64] = np.linalg.solve(
+        kernel, np.exp(2.0 * (cosine.astype(np.float64) - 1.0))
+    )
+    return votes

@@ -1,0 +1,92 @@
+"""The example lever: good answers become demonstrations that later tasks are shown.
+
+Successes are demonstrated as they were; failed runs with a known right answer become corrected
+demonstrations, marked as such. No model is asked.
+
+Next file: `gate/__init__.py`.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import cast
+
+from strop.jsonvalue import Json, JsonObject, canonical, digest
+from strop.mine import Finding
+from strop.propose.proposal import Proposal
+from strop.spec import Add, AgentSpec, Change, Item, Kind, Provenance, Revise, Trust
+from strop.task import Task
+
+__all__ = ["propose_examples"]
+
+
+def propose_examples(
+    spec: AgentSpec, findings: Iterable[Finding], tasks: Mapping[str, Task]
+) -> Proposal | None:
+    """An example for every task with a good or corrected answer that the spec does not show yet.
+
+    Args:
+        spec: The parent.
+        findings: Those of kind ``successes`` and ``corrections`` are used.
+        tasks: The tasks that the findings' answers belong to, by id.
+
+    Returns:
+        The proposal, or `None` when the spec shows all of it already.
+    """
+    held = {item.id: item for item in spec.of_kind(Kind.EXAMPLE)}
+    changes: list[Change] = []
+    used: list[str] = []
+    counts = {"successes": 0, "corrections": 0}
+    for finding in findings:
+        if finding.kind not in counts:
+            continue
+        before = len(changes)
+        evidence = cast("JsonObject", finding.data["answers"])
+        for (task_id, output), run_id in zip(evidence.items(), finding.runs, strict=True):
+            if task_id not in tasks:
+                continue
+            item = _example(tasks[task_id], output, run_id, corrected=finding.kind == "corrections")
+            change = _change(held.get(item.id), item)
+            if change is not None:
+                changes.append(change)
+                held[item.id] = item
+                counts[finding.kind] += 1
+        if len(changes) > before:
+            used.append(finding.id)
+    if not changes:
+        return None
+    return Proposal(
+        parent=spec.id,
+        changes=tuple(changes),
+        findings=tuple(used),
+        proposer="mined:examples",
+        summary=(
+            f"{len(changes)} examples: {counts['successes']} from successful runs, "
+            f"{counts['corrections']} corrected"
+        ),
+    )
+
+
+def _example(task: Task, output: Json, run_id: str, *, corrected: bool) -> Item:
+    content: dict[str, Json] = {
+        "input": task.input,
+        "output": output,
+        "task": task.id,
+    }
+    if task.group is not None:
+        content["group"] = task.group
+    return Item(
+        id=f"example-{digest([task.id, task.input])[:12]}",
+        kind=Kind.EXAMPLE,
+        content=content,
+        provenance=Provenance(
+            by="mined:examples", runs=(run_id,), trust=Trust.EVIDENCE, corrected=corrected
+        ),
+    )
+
+
+def _change(held: Item | None, item: Item) -> Change | None:
+    """Add an example, revise one whose answer is better known now, or leave one as it is."""
+    if held is None:
+        return Add(item=item)
+    if held.protected or canonical(held.content["output"]) == canonical(item.content["output"]):
+        return None
+    return Revise(item_id=held.id, item=item)

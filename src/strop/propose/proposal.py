@@ -1,0 +1,43 @@
+"""`Proposal`: changes to a parent spec, and the findings behind them.
+
+Next file: `propose/examples.py`.
+"""
+
+from dataclasses import dataclass
+
+from strop.jsonvalue import Json
+from strop.run import Usage
+from strop.spec import Change
+
+__all__ = ["Proposal"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """Changes that somebody thinks would make a spec better; the gate decides.
+
+    Attributes:
+        parent: Id of the spec the changes apply to.
+        changes: What to do to it; never empty.
+        findings: Ids of the findings behind the changes.
+        proposer: Who proposes, for example ``mined:examples``.
+        summary: One line for people.
+        cost: What making the proposal took (nothing, when mined).
+    """
+
+    parent: str
+    changes: tuple[Change, ...]
+    findings: tuple[str, ...]
+    proposer: str
+    summary: str
+    cost: Usage = Usage()
+
+    def to_json(self) -> dict[str, Json]:
+        return {
+            "parent": self.parent,
+            "changes": [change.to_json() for change in self.changes],
+            "findings": list(self.findings),
+            "proposer": self.proposer,
+            "summary": self.summary,
+            "cost": self.cost.to_json(),
+        }
