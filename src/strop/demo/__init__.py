@@ -1,0 +1,216 @@
+"""`strop demo`: a support desk's agent on the embedded model, from cold start to sealed test.
+
+Makes a project folder of its own, with `strop.yaml`, tasks and store, so that every other command
+can be tried on what the demo leaves behind. Nothing in here is special: it calls what any project
+calls. The desk's messages and answers were written for this project (`data/README.md`).
+
+Next file: `cli/__init__.py`.
+"""
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import anyio
+
+from strop import loops
+from strop.config import load_config
+from strop.evaluation import Budget, Progress
+from strop.gate import interval
+from strop.improving import assemble
+from strop.jsonvalue import Json
+from strop.loops import Cycle, Parts
+from strop.run import ScoredRun, Usage
+from strop.settle import settle
+from strop.spec import AgentSpec
+from strop.task import Split, Task, assign_splits, load_tasks, save_tasks
+
+__all__ = ["DemoReport", "Side", "run_demo"]
+
+_SHARES = {Split.TRAIN: 0.6, Split.VALIDATION: 0.17, Split.TEST: 0.23}
+_QUICK_GROUPS = 4  # groups per answer in a quick demo
+
+_CONFIG = """\
+# The demo's agent: it reads a customer's message and names the standard answer that settles it.
+name: support-desk
+model: local            # the embedded model: SmolLM2-135M-Instruct, frozen, on this machine
+instructions:
+  - Name the standard answer that settles the customer's message.
+output: {labels}
+scorer: exact
+tasks: tasks.jsonl
+selection: {{examples: 3, tokens: 600}}
+settings: {{max_tokens: 16}}
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """The sealed test under one spec."""
+
+    spec: str
+    scores: tuple[float, ...]
+    usage: Usage
+
+    @property
+    def mean(self) -> float:
+        return sum(self.scores) / len(self.scores)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % interval of the mean."""
+        found = interval(self.scores)
+        assert found is not None  # noqa: S101 - the sealed test is never empty
+        return found
+
+    def to_json(self) -> dict[str, Json]:
+        return {
+            "spec": self.spec,
+            "mean": self.mean,
+            "interval": list(self.interval),
+            "tasks": len(self.scores),
+            "usage": self.usage.to_json(),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoReport:
+    """What the demo did.
+
+    Attributes:
+        folder: The project it left behind.
+        before: The sealed test, cold.
+        after: The sealed test with the released spec.
+        cycle: The improvement cycle between them.
+        tasks: How many tasks each split has.
+        sample: A sealed message with its answer before and after.
+        seconds: Wall-clock time in all.
+    """
+
+    folder: Path
+    before: Side
+    after: Side
+    cycle: Cycle
+    tasks: dict[str, int]
+    sample: dict[str, str]
+    seconds: float
+
+    def to_json(self) -> dict[str, Json]:
+        return {
+            "schema": "strop.demo/1",
+            "folder": str(self.folder),
+            "before": self.before.to_json(),
+            "after": self.after.to_json(),
+            "lift": self.after.mean - self.before.mean,
+            "cycle": self.cycle.to_json(),
+            "tasks": self.tasks,
+            "sample": self.sample,
+            "seconds": round(self.seconds, 1),
+        }
+
+
+def run_demo(
+    folder: Path, *, progress: Progress, say: Callable[[str], None], quick: bool = False
+) -> DemoReport:
+    """Run the whole loop on the embedded model.
+
+    A demo that was interrupted goes on where it stopped; one that had finished starts over.
+
+    Args:
+        folder: Where the project goes; made if it is not there.
+        progress: Told how each evaluation goes.
+        say: Told, in a line each, what happens next.
+        quick: A third of the messages.
+
+    Raises:
+        UserMistake: The embedded model is not installed, or the folder cannot be written.
+    """
+    began = time.monotonic()
+    config_path = _scaffold(folder, quick=quick)
+    config = load_config(config_path)
+    parts = assemble(config, folder=folder)
+    try:
+        if parts.store.get_meta("demo") == "finished":
+            parts.store.close()
+            shutil.rmtree(folder / ".strop")
+            parts = assemble(config, folder=folder)
+        report = anyio.run(_whole_loop, parts, folder, progress, say, began)
+        parts.store.set_meta("demo", "finished")
+    finally:
+        parts.store.close()
+    return report
+
+
+def _scaffold(folder: Path, *, quick: bool) -> Path:
+    """Write `strop.yaml` and the tasks, split by paraphrase group."""
+    folder.mkdir(parents=True, exist_ok=True)
+    data = resources.files("strop.demo") / "data"
+    answers = json.loads((data / "answers.json").read_text(encoding="utf-8"))
+    with resources.as_file(data / "messages.jsonl") as messages:
+        tasks = load_tasks(messages)
+    if quick:
+        tasks = _first_groups(tasks, _QUICK_GROUPS)
+    save_tasks(assign_splits(tasks, shares=_SHARES), folder / "tasks.jsonl")
+    path = folder / "strop.yaml"
+    path.write_text(_CONFIG.format(labels=json.dumps(sorted(answers))), encoding="utf-8")
+    return path
+
+
+def _first_groups(tasks: Sequence[Task], count: int) -> tuple[Task, ...]:
+    """The tasks of the first `count` groups of each category."""
+    groups: dict[str | None, dict[str | None, None]] = {}
+    for task in tasks:
+        groups.setdefault(task.category, {}).setdefault(task.group)
+    kept = {group for found in groups.values() for group in list(found)[:count]}
+    return tuple(task for task in tasks if task.group in kept)
+
+
+async def _whole_loop(
+    parts: Parts, folder: Path, progress: Progress, say: Callable[[str], None], began: float
+) -> DemoReport:
+    cold = settle(parts.base, parts.store)
+    say("1/3  cold start: the sealed test, before anything is learned")
+    before = await _sealed(parts, cold, progress)
+    say("2/3  warm-up on train, then a proposal, judged on validation")
+    cycle = await loops.improve_once(parts, budget=Budget(), progress=progress)
+    released = settle(parts.base, parts.store)
+    say("3/3  the sealed test again, with the spec that is released now")
+    after = await _sealed(parts, released, progress)
+    return DemoReport(
+        folder=folder,
+        before=_side(cold, before),
+        after=_side(released, after),
+        cycle=cycle,
+        tasks={s.value: sum(1 for t in parts.tasks if t.split is s) for s in _SHARES},
+        sample=_sample(before, after),
+        seconds=time.monotonic() - began,
+    )
+
+
+async def _sealed(parts: Parts, spec: AgentSpec, progress: Progress) -> tuple[ScoredRun, ...]:
+    return await loops.evaluate_split(parts, spec, split=Split.TEST, progress=progress)
+
+
+def _side(spec: AgentSpec, runs: Sequence[ScoredRun]) -> Side:
+    usage = Usage()
+    for scored in runs:
+        usage += scored.run.usage
+    return Side(
+        spec=spec.id, scores=tuple(s.value for s in runs if s.value is not None), usage=usage
+    )
+
+
+def _sample(before: Sequence[ScoredRun], after: Sequence[ScoredRun]) -> dict[str, str]:
+    """The first sealed message that was answered wrongly before and rightly after."""
+    for cold, warm in zip(before, after, strict=True):
+        if (cold.value, warm.value) == (0.0, 1.0):
+            return {
+                "message": str(cold.run.input),
+                "before": str(cold.output),
+                "after": str(warm.output),
+            }
+    return {}
