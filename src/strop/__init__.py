@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from strop.propose import Proposal
     from strop.release import Release
     from strop.run import Run, Score, ScoredRun, ScoreFailure
-    from strop.score import Scorer, score
+    from strop.score import Scorer
     from strop.spec import Add, AgentSpec, Change, Item, Kind, Remove, Revise, apply, diff
     from strop.task import Split, Task
 
@@ -45,7 +45,7 @@ _HOMES = {
     "strop.propose": ("Proposal",),
     "strop.release": ("Release",),
     "strop.run": ("Run", "Score", "ScoredRun", "ScoreFailure"),
-    "strop.score": ("Scorer", "score"),
+    "strop.score": ("Scorer",),
     "strop.spec": (
         "Add",
         "AgentSpec",
@@ -96,7 +96,6 @@ __all__ = [  # noqa: RUF022 - the order of first meeting, not of the alphabet
     "execute",
     "improve_once",
     "judge",
-    "score",
     "select",
     "serve_once",
 ]

@@ -1,0 +1,1 @@
+"""Benchmarks of the loop itself, without a model."""

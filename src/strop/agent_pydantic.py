@@ -1,0 +1,271 @@
+"""The Pydantic AI backend: a context rendered into a real agent, its steps recorded.
+
+`ContextCapability` is the one place where a `Context` becomes instructions, demonstration turns and
+tools of a Pydantic AI agent, and where what happens becomes steps; both the backend here and the
+public `strop.Strop` capability use it.
+
+Next file: `mine/__init__.py`.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+from pydantic import ValidationError
+from pydantic_ai import Agent, ModelRetry, RunContext, StructuredDict, Tool
+from pydantic_ai.capabilities import AbstractCapability
+from pydantic_ai.exceptions import (
+    AgentRunError,
+    ToolFailed,
+    UnexpectedModelBehavior,
+    UsageLimitExceeded,
+)
+from pydantic_ai.messages import (
+    ModelMessage,
+    ModelRequest,
+    ModelResponse,
+    TextPart,
+    ToolCallPart,
+    UserPromptPart,
+)
+from pydantic_ai.models import Model, ModelRequestContext
+from pydantic_ai.settings import ModelSettings
+from pydantic_ai.tools import ToolDefinition
+from pydantic_ai.toolsets import FunctionToolset
+from pydantic_ai.usage import UsageLimits
+
+from strop.agent import Backend, LimitReached, Limits, OutputRefused, Trace
+from strop.context import Context
+from strop.errors import ModelFailed
+from strop.jsonvalue import Json, JsonObject, as_text, canonical, checked
+from strop.models.constrain import LOCAL_SYSTEM, constrain, labels_of, read_answer
+from strop.run import Message, ModelCall, ToolCall, Usage
+from strop.spec import AgentSpec, Item
+from strop.task import Task
+from strop.tools import native_function
+
+__all__ = ["ContextCapability", "pydantic_backend"]
+
+Function = Callable[..., Any]
+
+
+def pydantic_backend(
+    spec: AgentSpec, model: Model, *, functions: Mapping[str, Function] | None = None
+) -> Backend:
+    """A backend that runs `spec` as a Pydantic AI agent.
+
+    Args:
+        spec: Settings and output schema are taken from it; what the model sees, from the context.
+        model: The frozen model.
+        functions: Native functions by ``module:name`` that cannot be imported.
+    """
+
+    async def answer(task: Task, context: Context, trace: Trace, limits: Limits) -> Any:
+        # A grammar leaves no room for tool calls, so a model that has tools is asked to obey instead.
+        forced = {} if context.tools else constrain(model, spec.output)
+        agent = Agent(
+            model,
+            output_type=_output_type(spec.output, tools=bool(context.tools), forced=bool(forced)),
+            instructions=None if forced else _format_note(spec.output),
+            capabilities=[
+                ContextCapability(
+                    context=context, trace=trace, functions=functions or {}, mend_tool_errors=True
+                )
+            ],
+            model_settings=cast("ModelSettings", {"temperature": 0.0, **forced, **spec.settings}),
+            retries=1,
+        )
+        agent.output_validator(_checked_by(spec.output))
+        bounds = UsageLimits(request_limit=limits.steps, total_tokens_limit=limits.tokens)
+        with _failures():
+            result = await agent.run(context.prompt, usage_limits=bounds)
+        return result.output
+
+    return answer
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    """Tell Pydantic AI's exceptions as the kinds of failure that a run records."""
+    try:
+        yield
+    except UsageLimitExceeded as error:
+        raise LimitReached(str(error)) from error
+    except UnexpectedModelBehavior as error:
+        cause = f": {error.__cause__}" if error.__cause__ else ""
+        raise OutputRefused(f"{error.message}{cause}") from error
+    except AgentRunError as error:
+        raise ModelFailed(str(error)) from error
+
+
+def _output_type(schema: JsonObject | None, *, tools: bool, forced: bool) -> Any:
+    """What Pydantic AI is asked for: text, or an object where the schema is of one.
+
+    Without tools the answer is text that `read_answer` parses, so that demonstrations, which are
+    text, show exactly what is wanted.
+    """
+    if schema is None or forced or not tools or schema.get("type") != "object":
+        return str
+    return StructuredDict(dict(schema), name=str(schema.get("title", "answer")))
+
+
+def _format_note(schema: JsonObject | None) -> str | None:
+    """What tells a model that cannot be forced which answers will do."""
+    if schema is None:
+        return None
+    labels = labels_of(schema)
+    if labels:
+        return "Answer with exactly one of these, and nothing else:\n" + "\n".join(labels)
+    return f"Answer with JSON that fits this schema, and nothing else:\n{canonical(schema)}"
+
+
+def _checked_by(schema: JsonObject | None) -> Callable[[Any], Any]:
+    """A validator of answers; what does not fit the schema is told to the model, which may retry."""
+
+    def check(value: Any) -> Any:
+        try:
+            return read_answer(value if isinstance(value, str) else canonical(value), schema)
+        except ModelFailed as error:
+            raise ModelRetry(str(error)) from error
+
+    return check
+
+
+@dataclass
+class ContextCapability(AbstractCapability[Any]):
+    """A `Context` as a Pydantic AI capability that records what happens.
+
+    Attributes:
+        context: What to show.
+        trace: Where steps go.
+        functions: Native functions by ``module:name`` that cannot be imported.
+        mend_tool_errors: Tell the model when a tool raises, so that it can try something else;
+            off, the exception ends the run, which is what Pydantic AI does by itself.
+    """
+
+    context: Context
+    trace: Trace
+    functions: Mapping[str, Function]
+    mend_tool_errors: bool = False
+
+    def get_instructions(self) -> str | None:
+        return self.context.instructions or None
+
+    def get_toolset(self) -> FunctionToolset[Any] | None:
+        if not self.context.tools:
+            return None
+        return FunctionToolset([_tool(item, self.functions) for item in self.context.tools])
+
+    async def before_model_request(
+        self, ctx: RunContext[Any], request_context: ModelRequestContext
+    ) -> ModelRequestContext:
+        """Put the demonstrations in front, as turns of an earlier conversation."""
+        turns: list[ModelMessage] = []
+        for shown in self.context.demonstrations:
+            turns.append(ModelRequest(parts=[UserPromptPart(content=shown.input)]))
+            turns.append(ModelResponse(parts=[TextPart(content=shown.output)]))
+        return replace(request_context, messages=[*turns, *request_context.messages])
+
+    async def after_model_request(
+        self,
+        ctx: RunContext[Any],
+        *,
+        request_context: ModelRequestContext,
+        response: ModelResponse,
+    ) -> ModelResponse:
+        name = response.model_name or request_context.model.model_name
+        self.trace.add(ModelCall(model=name, usage=_usage(response)))
+        text = "".join(part.content for part in response.parts if isinstance(part, TextPart))
+        if text:
+            self.trace.add(Message(role="assistant", content=text))
+        return response
+
+    async def after_tool_execute(
+        self,
+        ctx: RunContext[Any],
+        *,
+        call: ToolCallPart,
+        tool_def: ToolDefinition,
+        args: dict[str, Any],
+        result: Any,
+    ) -> Any:
+        self.trace.add(ToolCall(tool=call.tool_name, args=_plain(args), result=_plain(result)))
+        return result
+
+    async def on_tool_execute_error(
+        self,
+        ctx: RunContext[Any],
+        *,
+        call: ToolCallPart,
+        tool_def: ToolDefinition,
+        args: dict[str, Any],
+        error: Exception,
+    ) -> Any:
+        message = f"{type(error).__name__}: {error}"
+        self.trace.add(ToolCall(tool=call.tool_name, args=_plain(args), error=message))
+        if self.mend_tool_errors and not isinstance(error, ModelRetry | ToolFailed):
+            raise ToolFailed(message) from error
+        raise error
+
+    async def on_tool_validate_error(
+        self,
+        ctx: RunContext[Any],
+        *,
+        call: ToolCallPart,
+        tool_def: ToolDefinition,
+        args: str | dict[str, Any],
+        error: ValidationError | ModelRetry,
+    ) -> dict[str, Any]:
+        message = " ".join(str(error).split())
+        self.trace.add(ToolCall(tool=call.tool_name, args=_plain(args), error=message))
+        raise error
+
+
+def _tool(item: Item, functions: Mapping[str, Function]) -> Tool[Any]:
+    """A tool item as a Pydantic AI tool: arguments checked by the function's own types.
+
+    Name, description and schema shown to the model are the item's, which may have been revised.
+    """
+    content = item.content
+
+    async def as_in_item(ctx: RunContext[Any], definition: ToolDefinition) -> ToolDefinition:
+        return replace(
+            definition, parameters_json_schema=cast("dict[str, Any]", content["parameters"])
+        )
+
+    return Tool(
+        native_function(item, functions),
+        name=str(content["name"]),
+        description=str(content["description"]),
+        prepare=as_in_item,
+    )
+
+
+def _usage(response: ModelResponse) -> Usage:
+    usage = response.usage
+    return Usage(
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cached_tokens=usage.cache_read_tokens,
+        requests=1,
+        cost=_cost(response),
+    )
+
+
+def _cost(response: ModelResponse) -> float | None:
+    """US dollars by genai-prices; 0 for the embedded model; `None` where no price is known."""
+    if response.provider_name == LOCAL_SYSTEM:
+        return 0.0
+    try:
+        return float(response.cost().total_price)
+    except (LookupError, ValueError, AssertionError):
+        return None
+
+
+def _plain(value: Any) -> Json:
+    """A tool's arguments or result as JSON; what is not JSON is kept as its text."""
+    try:
+        return checked(value)
+    except Exception:  # noqa: BLE001 - a record must not fail because a value is odd
+        return value if isinstance(value, str) else as_text(repr(value))

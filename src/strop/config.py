@@ -1,0 +1,215 @@
+"""`strop.yaml`: an agent's configuration, read, checked and turned into values.
+
+Reading only: nothing is started and no model is loaded. Unknown fields are refused, and every
+message names the file and the field.
+
+Next file: `improving.py`.
+"""
+
+import difflib
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from strop.agent import Limits
+from strop.errors import BadInput
+from strop.gate import MarginPolicy
+from strop.jsonvalue import Json, JsonObject, digest
+from strop.spec import AgentSpec, Item, Kind, Selection
+from strop.tools import native_item
+
+__all__ = ["Config", "base_spec", "load_config", "store_url"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+class TextItem(_Strict):
+    """A clause, heuristic, memory or criterion, where more than its text matters."""
+
+    text: str
+    id: str | None = None
+    protected: bool = False
+    when: str | None = None
+    about: str | None = None
+    pinned: bool | None = None
+    weight: float | None = None
+
+
+class SelectionConfig(_Strict):
+    examples: int = Field(4, ge=0)
+    memories: int = Field(8, ge=0)
+    tokens: int = Field(1500, ge=0)
+
+
+class LimitsConfig(_Strict):
+    steps: int = Field(20, ge=1)
+    tokens: int | None = Field(None, ge=1)
+    seconds: float = Field(120.0, gt=0)
+
+
+class PolicyConfig(_Strict):
+    kind: Literal["margin"] = "margin"
+    min_effect: float = Field(0.02, ge=0)
+    standard_errors: float = Field(2.0, ge=0)
+    min_tasks: int = Field(10, ge=2)
+    max_missing: float = Field(0.1, ge=0)
+    max_critical_drop: float = Field(0.0, ge=0)
+
+
+class Config(_Strict):
+    """What `strop.yaml` may say; the keyword arguments of `SelfImprovingAgent` are the same.
+
+    Attributes:
+        name: The agent's name; runs of agents with different names never mix.
+        model: The frozen model: ``local``, ``path/to/model.gguf``, ``command:...``, ``file:DIR``
+            or any Pydantic AI model name.
+        instructions: The system prompt, as a list of clauses.
+        output: What the answer must be: a list of the possible answers, or a JSON schema.
+        tools: Python functions, as ``module:function``.
+        heuristics, memory, criteria: Further items of those kinds.
+        scorer: Name of a scorer, ``module:function``, or an object with ``kind`` and settings.
+        judge_model: The model that grades when the scorer is ``judge``.
+        tasks: JSON-lines file of tasks, relative to the configuration.
+        store: Database URL or file.
+        embedder: ``default``, ``static``, ``minilm`` or a Pydantic AI embedder.
+        selection: How much one task gets to see.
+        settings: Model settings, for example ``max_tokens``.
+        policy: When a candidate may ship.
+        limits: Bounds of one run.
+        trials: Runs per held-out task and spec.
+        concurrency: Runs at a time; by default 8, and 1 per server for the embedded model.
+        good: Score from which an answer is worth showing to later tasks.
+        seed: Of everything drawn at random.
+    """
+
+    name: str = Field("agent", min_length=1, pattern=r"^[\w.-]+$")
+    model: str = Field("local", min_length=1)
+    instructions: tuple[str | TextItem, ...] = ()
+    output: tuple[str, ...] | dict[str, Any] | None = None
+    tools: tuple[Any, ...] = ()
+    heuristics: tuple[str | TextItem, ...] = ()
+    memory: tuple[str | TextItem, ...] = ()
+    criteria: tuple[str | TextItem, ...] = ()
+    scorer: Any = "normalised"
+    judge_model: str | None = None
+    tasks: str | None = None
+    store: str = ".strop/strop.db"
+    embedder: str = "default"
+    selection: SelectionConfig = SelectionConfig()
+    settings: dict[str, Any] = Field(default_factory=dict)
+    policy: PolicyConfig = PolicyConfig()
+    limits: LimitsConfig = LimitsConfig()
+    trials: int = Field(1, ge=1)
+    concurrency: int | None = Field(None, ge=1)
+    good: float = Field(0.8, ge=0, le=1)
+    seed: int = 0
+
+    @property
+    def margin_policy(self) -> MarginPolicy:
+        """The gate's policy."""
+        return MarginPolicy(**self.policy.model_dump(exclude={"kind"}))
+
+    @property
+    def run_limits(self) -> Limits:
+        """The bounds of one run."""
+        return Limits(**self.limits.model_dump())
+
+
+def load_config(path: Path) -> Config:
+    """The configuration in a YAML file.
+
+    Raises:
+        BadInput: No such file, not YAML, an unknown field or a value of the wrong type.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise BadInput(
+            "no such file; `strop init` makes one, `--config` names another", where=str(path)
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"cannot be read: {error}", where=str(path)) from None
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}" if mark else str(path)
+        raise BadInput(f"not YAML: {getattr(error, 'problem', error)}", where=where) from None
+    if not isinstance(value, dict):
+        raise BadInput("expected fields such as 'name:' and 'model:'", where=str(path))
+    return checked_config(value, where=str(path))
+
+
+def checked_config(value: dict[str, Any], *, where: str) -> Config:
+    """A `Config` from plain values.
+
+    Raises:
+        BadInput: An unknown field (with the nearest known one) or a value of the wrong type.
+    """
+    try:
+        return Config(**value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = [str(part) for part in first["loc"] if not str(part).startswith(("str", "TextItem"))]
+        name = ".".join(path)
+        if first["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(path[-1], Config.model_fields, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(Config.model_fields)}"
+            raise BadInput(f"unknown field {name!r}; {hint}", where=where) from None
+        raise BadInput(f"field {name!r}: {first['msg']}", where=where) from None
+
+
+def store_url(config: Config, folder: Path) -> str:
+    """Where the store is: a database URL as it stands; a path, relative to `folder`."""
+    return config.store if "://" in config.store else str(folder / config.store)
+
+
+def base_spec(config: Config, *, embedder: str) -> AgentSpec:
+    """The spec that a configuration alone gives.
+
+    Args:
+        config: The configuration.
+        embedder: Id of the embedder in use; it decides what tasks see, so it is part of the spec.
+    """
+    lists = (
+        (Kind.CLAUSE, config.instructions),
+        (Kind.HEURISTIC, config.heuristics),
+        (Kind.MEMORY, config.memory),
+        (Kind.CRITERION, config.criteria),
+    )
+    items = [_text_item(kind, given) for kind, texts in lists for given in texts]
+    items += [native_item(function) for function in config.tools]
+    return AgentSpec(
+        name=config.name,
+        model=config.model,
+        settings=config.settings,
+        output=_output_schema(config.output),
+        selection=Selection(embedder=embedder, **config.selection.model_dump()),
+        items=tuple(items),
+    )
+
+
+def _text_item(kind: Kind, given: str | TextItem) -> Item:
+    """One text as an item; its id comes from the text, so that moving a clause keeps its id."""
+    if isinstance(given, str):
+        given = TextItem(text=given)
+    fields = given.model_dump(exclude_none=True, exclude={"id", "protected"})
+    content: dict[str, Json] = dict(fields)
+    return Item(
+        id=given.id or f"{kind.value}-{digest(given.text)[:8]}",
+        kind=kind,
+        content=content,
+        protected=given.protected,
+    )
+
+
+def _output_schema(output: tuple[str, ...] | dict[str, Any] | None) -> JsonObject | None:
+    if output is None or isinstance(output, dict):
+        return output
+    if len(set(output)) != len(output) or len(output) < 2:
+        raise BadInput("a list of possible answers needs two or more different ones", where="output")
+    return {"type": "string", "enum": list(output)}

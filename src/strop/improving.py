@@ -1,0 +1,340 @@
+"""`SelfImprovingAgent`: the front door for Python users.
+
+Assembles an agent's parts from `strop.yaml` or keyword arguments and offers the two loops as plain
+calls. Everything inside is async; this class runs it on one event loop in a background thread, so
+it works in scripts, notebooks and threads alike.
+
+Next file: `capability.py`.
+"""
+
+import asyncio
+import os
+import sys
+import threading
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from strop import loops
+from strop.agent import AgentFunction, Backend, function_backend
+from strop.config import Config, base_spec, checked_config, load_config, store_url
+from strop.embed import resolve_embedder
+from strop.errors import BadInput
+from strop.evaluation import Budget, Progress, silent
+from strop.jsonvalue import Json, JsonObject, digest
+from strop.libraries import Libraries
+from strop.models.resolve import resolve_model
+from strop.release import Release
+from strop.run import Run, Score, ScoredRun
+from strop.score import Ask, Scorer, human_score, resolve_scorer
+from strop.settle import settle
+from strop.spec import AgentSpec, Change, Kind, diff
+from strop.store import Store, open_store
+from strop.task import Split, Task, assign_splits, load_tasks
+
+__all__ = ["SelfImprovingAgent", "assemble"]
+
+T = TypeVar("T")
+_SHARES = {Split.TRAIN: 0.5, Split.VALIDATION: 0.25, Split.TEST: 0.25}
+
+
+def assemble(
+    config: Config,
+    *,
+    folder: Path,
+    tasks: Sequence[Task] | None = None,
+    agent: AgentFunction | None = None,
+    model: Any = None,
+    scorer: Any = None,
+    functions: Sequence[Callable[..., Any]] = (),
+) -> loops.Parts:
+    """The working parts of an agent.
+
+    Args:
+        config: What `strop.yaml` says.
+        folder: What relative paths in the configuration are relative to.
+        tasks: Tasks, instead of those in the configured file.
+        agent: ``(task, context) -> output``, instead of a Pydantic AI agent.
+        model: A Pydantic AI model object, instead of one made from the configured name.
+        scorer: A `Scorer` or function, instead of the configured one.
+        functions: Native tools' functions, for those that cannot be imported by name.
+
+    Raises:
+        UserMistake: Anything in the configuration that does not hold.
+    """
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))  # tools and scorers live beside the configuration
+    if tasks is None:
+        tasks = load_tasks(folder / config.tasks) if config.tasks else ()
+    embedder = resolve_embedder(config.embedder)
+    base = base_spec(config, embedder=embedder.id)
+    registered = {f"{f.__module__}:{f.__qualname__}": f for f in functions}
+
+    def backend(spec: AgentSpec) -> Backend:
+        if agent is not None:
+            return function_backend(agent)
+        # Imported here because it takes half a second that `strop log` need not wait for.
+        from strop.agent_pydantic import pydantic_backend
+
+        return pydantic_backend(
+            spec, model if model is not None else resolve_model(spec.model), functions=registered
+        )
+
+    # The store last: a mistake in the configuration must not leave an empty database behind.
+    scorer = _scorer(config, base, scorer)
+    store = open_store(store_url(config, folder), agent=config.name)
+    return loops.Parts(
+        base=base,
+        store=store,
+        libraries=Libraries(store, embedder),
+        scorer=scorer,
+        backend=backend,
+        tasks=tuple(tasks),
+        policy=config.margin_policy,
+        limits=config.run_limits,
+        trials=config.trials,
+        concurrency=config.concurrency or _default_concurrency(config.model),
+        good=config.good,
+        seed=config.seed,
+    )
+
+
+def _scorer(config: Config, base: AgentSpec, given: Any) -> Scorer:
+    """The scorer; a judge grades by the criteria of the configuration, the same for all specs."""
+    ask_judge: Ask | None = None
+    if config.judge_model is not None:
+        judge_model = config.judge_model
+
+        async def ask_judge(instructions: str, prompt: str, schema: JsonObject) -> Json:
+            # Imported here because Pydantic AI takes half a second to load.
+            from strop.models.ask import ask
+
+            answer = await ask(judge_model, instructions=instructions, prompt=prompt, schema=schema)
+            return answer.value
+
+    chosen = config.scorer if given is None else given
+    if chosen == "judge":  # the model is part of a judge's version, and so of every cache key
+        chosen = {"kind": "judge", "model": config.judge_model or ""}
+    return resolve_scorer(
+        chosen,
+        criteria=base.of_kind(Kind.CRITERION),
+        ask=ask_judge,
+    )
+
+
+def _default_concurrency(model: str) -> int:
+    """One run at a time per embedded server, which has one thread; 8 for models elsewhere."""
+    if model == "local" or model.startswith("local:") or model.endswith(".gguf"):
+        return max(1, int(os.environ.get("STROP_LOCAL_SERVERS", "1")))
+    return 8
+
+
+class SelfImprovingAgent:
+    """An agent that improves from its own runs, with its model frozen.
+
+    Args:
+        config: Path of a `strop.yaml`; or leave it out and give its fields as keyword arguments.
+        tasks: Tasks (a file, or `Task` objects or dicts). Tasks without a split get one by a
+            stable hash of their group, half train, a quarter each validation and test.
+        agent: ``(task, context) -> output``, sync or async, instead of a Pydantic AI agent.
+        model: A model name, or a Pydantic AI model object.
+        scorer: A scorer's name, a `Scorer`, or a function ``(task, output) -> float``.
+        tools: Python functions, or their ``module:function``.
+        progress: Called as evaluations go on.
+        fields: Any other field of `Config`.
+
+    Raises:
+        UserMistake: Anything that does not hold; the message says where and what to do.
+    """
+
+    def __init__(
+        self,
+        config: str | Path | None = None,
+        *,
+        tasks: str | Path | Iterable[Task | dict[str, Any]] | None = None,
+        agent: AgentFunction | None = None,
+        model: Any = None,
+        scorer: Any = None,
+        tools: Sequence[Callable[..., Any] | str] = (),
+        progress: Progress = silent,
+        **fields: Any,
+    ) -> None:
+        self._loop = _EventLoop()
+        self._progress = progress
+        folder = Path.cwd()
+        if config is not None:
+            if fields:
+                raise BadInput("give either a configuration file or its fields, not both")
+            folder = Path(config).resolve().parent
+            settings = load_config(Path(config))
+        else:
+            named = {"model": model} if isinstance(model, str) else {}
+            if model is not None and not named:
+                named = {"model": f"object:{model.model_name}"}
+            settings = checked_config(
+                {**named, "tools": tuple(tools), **fields}, where="SelfImprovingAgent"
+            )
+        self.parts = assemble(
+            settings,
+            folder=folder,
+            tasks=None if tasks is None else _tasks(tasks),
+            agent=agent,
+            model=None if isinstance(model, str) else model,
+            scorer=scorer,
+            functions=[tool for tool in tools if callable(tool)],
+        )
+
+    @property
+    def spec(self) -> AgentSpec:
+        """The spec that serves now."""
+        return settle(self.parts.base, self.parts.store)
+
+    @property
+    def store(self) -> Store:
+        """Where everything is kept."""
+        return self.parts.store
+
+    def run(self, task: str | Task | dict[str, Any]) -> ScoredRun:
+        """Do one task with the released spec; the run is scored (where it can be) and kept.
+
+        Args:
+            task: The input as text, or a whole task.
+        """
+        return self._loop.call(loops.serve_once(self.parts, _task(task)))
+
+    def evaluate(self, *, split: Split | str) -> tuple[ScoredRun, ...]:
+        """Run and score the released spec on every task of a split; cached runs are not repeated.
+
+        Opening the sealed ``test`` split is recorded in the ledger.
+        """
+
+        async def evaluate() -> tuple[ScoredRun, ...]:
+            return await loops.evaluate_split(
+                self.parts, self.spec, split=Split(split), progress=self._progress
+            )
+
+        return self._loop.call(evaluate())
+
+    def improve(self, *, budget: Budget | None = None) -> loops.Cycle:
+        """One improvement cycle; releases a better spec, or nothing.
+
+        Raises:
+            BadInput: There are no train or no validation tasks.
+        """
+
+        async def improve() -> loops.Cycle:
+            return await loops.improve_once(self.parts, budget=budget, progress=self._progress)
+
+        return self._loop.call(improve())
+
+    def history(self) -> tuple[Release, ...]:
+        """All releases, oldest first."""
+        return self.parts.store.releases()
+
+    def diff(self, old: str | None = None, new: str | None = None) -> tuple[Change, ...]:
+        """What changed from one spec to another; by default, in the latest release.
+
+        Args:
+            old: (The beginning of) a spec's id; by default the one before `new`.
+            new: By default the spec that serves now.
+        """
+        releases = self.history()
+        if new is None:
+            new = self.spec.id
+        if old is None:
+            came = [r for r in releases if r.spec.startswith(new) and r.previous is not None]
+            if not came or came[-1].previous is None:
+                return ()
+            old = came[-1].previous
+        return diff(self.parts.store.spec(old), self.parts.store.spec(new))
+
+    def rollback(self, to: str | None = None) -> Release:
+        """Release the spec before the current one again, or the one named.
+
+        Args:
+            to: (The beginning of) a spec's id, or ``original``.
+        """
+        return loops.roll_back(self.parts, to=to)
+
+    def score(self, run: str | Run, value: float, *, by: str, reason: str = "") -> Score:
+        """Give a run a human score; it counts instead of the scorer's from now on.
+
+        Args:
+            run: A run or its id.
+            value: In [0, 1].
+            by: Who says so.
+            reason: Why.
+        """
+        given = human_score(value, by=by, reason=reason)
+        self.parts.store.add_score(run if isinstance(run, str) else run.id, given)
+        return given
+
+    def close(self) -> None:
+        """Close the store and the event loop; a closed agent cannot be used again."""
+        self._loop.close()
+        self.parts.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+
+class _EventLoop:
+    """One asyncio event loop in a background thread, started on first use.
+
+    A daemon thread, and not anyio's blocking portal, whose thread would keep a script that does not
+    close its agent from ending.
+    """
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._lock = threading.Lock()
+
+    def call(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run to the end and return the result; an interrupt cancels the work."""
+        future = asyncio.run_coroutine_threadsafe(work, self._started())
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def close(self) -> None:
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._loop = None
+
+    def _started(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                threading.Thread(
+                    target=self._loop.run_forever, name="strop", daemon=True
+                ).start()
+            return self._loop
+
+
+def _task(given: str | Task | dict[str, Any]) -> Task:
+    """A task from what a user gave; text gets an id from its digest."""
+    if isinstance(given, Task):
+        return given
+    if isinstance(given, dict):
+        return Task.from_json(given)
+    return Task(id=f"task-{digest(given)[:16]}", input=given)
+
+
+def _tasks(given: str | Path | Iterable[Task | dict[str, Any]]) -> tuple[Task, ...]:
+    if isinstance(given, str | Path):
+        tasks = load_tasks(Path(given))
+    else:
+        tasks = tuple(_task(task) for task in given)
+    return assign_splits(tasks, shares=_SHARES) if any(t.split is None for t in tasks) else tasks

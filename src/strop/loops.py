@@ -1,0 +1,335 @@
+"""The two loops: `serve_once` (production) and `improve_once` (improvement).
+
+The only place that composes the stages with a store. Each function reads top to bottom as the flow
+it carries out; everything they call is a stage of its own with its own file.
+
+Next file: `config.py`.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from strop.agent import Backend, Limits, execute
+from strop.evaluation import Budget, Evaluator, Progress, silent
+from strop.gate import Comparison, Decision, MarginPolicy, Reason, Verdict, compare, judge
+from strop.jsonvalue import Json
+from strop.libraries import Libraries
+from strop.mine import Finding, mine_answers
+from strop.propose import Proposal, propose_examples
+from strop.release import Action, Release, rollback_target
+from strop.run import Run, Score, ScoredRun, ScoreFailure
+from strop.score import Judge, Scorer, score
+from strop.settle import settle
+from strop.spec import AgentSpec, apply
+from strop.store import Store
+from strop.task import Split, Task, in_split
+from strop.verdicts import looks, record_verdict, standing_verdict, task_set, without_rolled_back
+
+__all__ = [
+    "Cycle",
+    "Parts",
+    "evaluate_split",
+    "improve_once",
+    "plan_cycle",
+    "roll_back",
+    "serve_once",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """An agent's working parts, assembled once.
+
+    Attributes:
+        base: The spec that the configuration alone gives.
+        store: Where runs, specs and the ledger are kept.
+        libraries: Specs' retrievable items with their vectors.
+        scorer: Says how good a run is.
+        backend: Makes what answers tasks for a spec.
+        tasks: All tasks with a split.
+        policy: Decides on candidates.
+        limits: Bounds of one run.
+        trials: Runs per held-out task and spec.
+        concurrency: Runs at a time.
+        good: Score from which an answer is worth showing.
+        seed: Of everything that is drawn at random.
+        clock: Seconds since the epoch.
+    """
+
+    base: AgentSpec
+    store: Store
+    libraries: Libraries
+    scorer: Scorer
+    backend: Callable[[AgentSpec], Backend]
+    tasks: tuple[Task, ...] = ()
+    policy: MarginPolicy = MarginPolicy()
+    limits: Limits = Limits()
+    trials: int = 1
+    concurrency: int = 4
+    good: float = 0.8
+    seed: int = 0
+    clock: Callable[[], float] = time.time
+
+    def evaluator(self, budget: Budget, progress: Progress) -> Evaluator:
+        """What runs and scores many tasks."""
+        return Evaluator(
+            store=self.store,
+            libraries=self.libraries,
+            scorer=self.scorer,
+            backend=self.backend,
+            limits=self.limits,
+            concurrency=self.concurrency,
+            clock=self.clock,
+            budget=budget,
+            progress=progress,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cycle:
+    """What one improvement cycle did.
+
+    Attributes:
+        parent: The spec released when it began.
+        findings: What was found in the runs.
+        proposal: What was proposed; `None` when nothing was.
+        comparison: The held-out comparison; `None` when there was none, or it stands from before.
+        verdict: The decision; `None` when nothing was proposed.
+        release: The release that came of it, or `None`.
+    """
+
+    parent: AgentSpec
+    findings: tuple[Finding, ...] = ()
+    proposal: Proposal | None = None
+    candidate: AgentSpec | None = None
+    comparison: Comparison | None = None
+    verdict: Verdict | None = None
+    release: Release | None = None
+
+    def to_json(self) -> dict[str, Json]:
+        return {
+            "schema": "strop.cycle/1",
+            "parent": self.parent.id,
+            "candidate": None if self.candidate is None else self.candidate.id,
+            "findings": [finding.to_json() for finding in self.findings],
+            "proposal": None if self.proposal is None else self.proposal.to_json(),
+            "comparison": None if self.comparison is None else self.comparison.to_json(),
+            "verdict": None if self.verdict is None else self.verdict.to_json(),
+            "release": None if self.release is None else self.release.to_json(),
+        }
+
+
+async def serve_once(parts: Parts, task: Task, *, split: Split = Split.PRODUCTION) -> ScoredRun:
+    """The production loop, once: select, execute, score, store."""
+    spec = settle(parts.base, parts.store)
+    context = await parts.libraries.context(spec, task)
+    run = await execute(
+        spec,
+        task,
+        split=split,
+        context=context,
+        backend=parts.backend(spec),
+        limits=parts.limits,
+        clock=parts.clock,
+    )
+    result: Score | ScoreFailure | None = await score(parts.scorer, task, run)
+    if isinstance(result, ScoreFailure) and task.expected is None:
+        result = None  # nobody knows the right answer yet; a person may score the run later
+    parts.store.put_tasks([replace(task, split=split)])
+    parts.store.put_run(run, result)
+    return ScoredRun(run=run, score=result)
+
+
+async def evaluate_split(
+    parts: Parts,
+    spec: AgentSpec,
+    *,
+    split: Split,
+    budget: Budget | None = None,
+    progress: Progress = silent,
+) -> tuple[ScoredRun, ...]:
+    """Run and score `spec` on every task of a split; finished evaluations are not repeated.
+
+    Opening the sealed `test` split is an event of the ledger.
+    """
+    tasks = in_split(parts.tasks, split=split)
+    if split is Split.TEST:
+        body: dict[str, Json] = {"spec": spec.id, "tasks": task_set(tasks), "count": len(tasks)}
+        parts.store.append("test_opened", body)
+    parts.store.put_spec(spec)
+    evaluator = parts.evaluator(budget or Budget(), progress)
+    return await evaluator.evaluate(spec, tasks, split=split, trials=parts.trials)
+
+
+async def improve_once(
+    parts: Parts, *, budget: Budget | None = None, progress: Progress = silent
+) -> Cycle:
+    """The improvement loop, once: runs, findings, proposal, held-out comparison, verdict, release.
+
+    Raises:
+        BadInput: There are no train or no validation tasks.
+    """
+    spec = settle(parts.base, parts.store)
+    train = in_split(parts.tasks, split=Split.TRAIN)
+    validation = in_split(parts.tasks, split=Split.VALIDATION)
+    parts.store.put_tasks(parts.tasks)
+    evaluator = parts.evaluator(budget or Budget(), progress)
+    await evaluator.evaluate(spec, train, split=Split.TRAIN, trials=1)
+
+    findings = await _findings(parts, train)
+    proposal = propose_examples(spec, findings, _sources(parts))
+    if proposal is None:
+        return Cycle(parent=spec, findings=findings)
+    proposal, refused = without_rolled_back(proposal, parts.store)
+    if not proposal.changes:
+        return Cycle(
+            parent=spec,
+            findings=findings,
+            proposal=proposal,
+            verdict=_rolled_back_before(refused),
+        )
+    candidate = apply(spec, proposal.changes)
+    cycle = Cycle(parent=spec, findings=findings, proposal=proposal, candidate=candidate)
+    _keep(parts.store, cycle)
+
+    verdict = standing_verdict(parts.store, spec, candidate, validation)
+    if verdict is None:
+        comparison = await compare(
+            spec,
+            candidate,
+            validation,
+            split=Split.VALIDATION,
+            evaluate=lambda s, t, n: evaluator.evaluate(s, t, split=Split.VALIDATION, trials=n),
+            looks=looks(parts.store, validation) + 1,
+            trials=parts.trials,
+            seed=parts.seed,
+        )
+        if evaluator.budget.spent_by is not None:
+            return replace(cycle, verdict=_out_of_budget(evaluator.budget.spent_by))
+        verdict = judge(comparison, parts.policy)
+        cycle = replace(cycle, comparison=comparison)
+        record_verdict(parts.store, proposal, comparison, verdict, validation)
+    if verdict.decision is not Decision.ACCEPT:
+        return replace(cycle, verdict=verdict)
+    release = Release(
+        spec=candidate.id,
+        previous=spec.id,
+        origin=parts.base.id,
+        action=Action.PROMOTE,
+        summary=proposal.summary,
+        by="gate",
+    )
+    parts.store.append_release(release, candidate)
+    return replace(cycle, verdict=verdict, release=release)
+
+
+def roll_back(parts: Parts, *, to: str | None = None, by: str = "person") -> Release:
+    """Release the spec before the current one (or `to`) again.
+
+    Raises:
+        UserMistake: There is nothing to roll back to; see `rollback_target`.
+    """
+    current = settle(parts.base, parts.store)
+    target = rollback_target(parts.store.releases(), to=to)
+    release = Release(
+        spec=target.spec,
+        previous=current.id,
+        origin=parts.base.id,
+        action=Action.ROLLBACK,
+        summary=f"back from {current.short_id} to {target.spec[:10]}",
+        by=by,
+    )
+    parts.store.append_release(release, parts.store.spec(target.spec))
+    return release
+
+
+def plan_cycle(parts: Parts) -> dict[str, Json]:
+    """What one improvement cycle would run and cost, from what is cached and what past runs took.
+
+    The candidate is not known before the train runs are in, so its evaluations count in full.
+    """
+    spec = settle(parts.base, parts.store)
+    evaluator = parts.evaluator(Budget(), silent)
+    train = in_split(parts.tasks, split=Split.TRAIN)
+    validation = in_split(parts.tasks, split=Split.VALIDATION)
+    todo = {
+        "train": evaluator.missing(spec, train, trials=1),
+        "baseline": evaluator.missing(spec, validation, trials=parts.trials),
+        "candidate": len(validation) * parts.trials,
+    }
+    runs = sum(todo.values())
+    mean = evaluator.mean_usage(spec, [*train, *validation])
+    return {
+        "schema": "strop.plan/1",
+        "spec": spec.id,
+        "runs": {**todo, "total": runs},
+        "tokens": None if mean is None else round(mean.tokens * runs),
+        "cost": None if mean is None or mean.cost is None else round(mean.cost * runs, 6),
+        "seconds": None
+        if mean is None
+        else round(mean.seconds * runs / max(1, parts.concurrency), 1),
+    }
+
+
+async def _findings(parts: Parts, train: Sequence[Task]) -> tuple[Finding, ...]:
+    """Findings in the train and production runs so far; held-out runs are never looked at."""
+    best: dict[str, float] = {}
+    runs: list[ScoredRun] = []
+    for split in (Split.TRAIN, Split.PRODUCTION):
+        for scored in parts.store.runs(split=split):
+            if scored.value is None or scored.value <= best.get(scored.run.task, -1.0):
+                continue  # only the best attempt at a task can teach
+            best[scored.run.task] = scored.value
+            runs.append(scored)
+    known: dict[str, Json] = {}
+    for task in train:
+        fell_short = best.get(task.id, 1.0) < parts.good
+        if fell_short and task.expected is not None and await _is_right(parts.scorer, task):
+            known[task.id] = task.expected
+    findings = mine_answers(runs, known=known, threshold=parts.good)
+    for finding in findings:
+        parts.store.put_document("finding", finding.id, finding.to_json())
+    return findings
+
+
+async def _is_right(scorer: Scorer, task: Task) -> bool:
+    """Whether the scorer would take the expected answer itself as an answer.
+
+    A pattern to match, or a list of acceptable answers, is expected but is no demonstration. A
+    judge is not asked: it costs a model call, and a person wrote the expected answer.
+    """
+    if isinstance(scorer, Judge):
+        return True
+    ideal = Run(
+        id="ideal", task=task.id, input=task.input, split=Split.TRAIN, output=task.expected
+    )
+    result = await score(scorer, task, ideal)
+    return isinstance(result, Score) and result.value == 1.0
+
+
+def _sources(parts: Parts) -> dict[str, Task]:
+    """The tasks that examples may come from, by id: train and production, never held-out ones."""
+    kept = [*parts.store.tasks(split=Split.PRODUCTION), *parts.store.tasks(split=Split.TRAIN)]
+    held_out = {t.id for t in parts.tasks if t.split in (Split.VALIDATION, Split.TEST)}
+    return {task.id: task for task in kept if task.id not in held_out}
+
+
+def _keep(store: Store, cycle: Cycle) -> None:
+    assert cycle.proposal is not None and cycle.candidate is not None  # noqa: S101 - for mypy
+    store.put_spec(cycle.candidate)
+    store.put_document("proposal", cycle.candidate.id, cycle.proposal.to_json())
+
+
+def _rolled_back_before(count: int) -> Verdict:
+    message = f"all {count} changes were released before and rolled back by a person"
+    return Verdict(
+        decision=Decision.REJECT, reasons=(Reason(code="rolled_back", message=message),)
+    )
+
+
+def _out_of_budget(bound: str) -> Verdict:
+    message = f"the budget ran out ({bound}); what was evaluated is kept, run again to go on"
+    return Verdict(
+        decision=Decision.INCONCLUSIVE, reasons=(Reason(code="budget", message=message),)
+    )

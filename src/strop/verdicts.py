@@ -1,0 +1,120 @@
+"""Verdicts in the ledger: recording one, and finding the one that stands on a candidate.
+
+Every look at a set of held-out tasks is an entry, so that looks can be counted and a candidate is
+not tried again and again until it passes.
+
+Next file: `loops.py`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import cast
+
+from strop.gate import Comparison, Decision, Reason, Verdict
+from strop.jsonvalue import JsonObject, digest
+from strop.propose import Proposal
+from strop.release import Action, LedgerEntry
+from strop.spec import AgentSpec, Remove
+from strop.store import Store
+from strop.task import Task
+
+__all__ = ["looks", "record_verdict", "standing_verdict", "task_set", "without_rolled_back"]
+
+
+def task_set(tasks: Sequence[Task]) -> str:
+    """Which set of held-out tasks this is, whatever their order."""
+    return digest(sorted(task.digest for task in tasks))[:16]
+
+
+def looks(store: Store, validation: Sequence[Task]) -> int:
+    """How many candidates these held-out tasks have judged."""
+    which = task_set(validation)
+    return sum(1 for e, _ in store.ledger() if e.kind == "verdict" and e.body["tasks"] == which)
+
+
+def standing_verdict(
+    store: Store, spec: AgentSpec, candidate: AgentSpec, validation: Sequence[Task]
+) -> Verdict | None:
+    """The verdict that stands on this very candidate, so that it is not tried until it passes.
+
+    One that says only that scores were missing does not stand: a run after the outage fills them
+    in, and what was scored before is not run again.
+    """
+    which = task_set(validation)
+    standing: Verdict | None = None
+    for entry, _ in store.ledger():
+        if _judged(entry, spec, candidate, which) and not _lacked_scores(entry):
+            standing = _verdict(entry)
+    return standing
+
+
+def without_rolled_back(proposal: Proposal, store: Store) -> tuple[Proposal, int]:
+    """The proposal without the items that a rollback took back, and how many those were.
+
+    A rollback says no to every item that the spec it left had and the spec it went to has not;
+    going forward to such a spec again (``strop rollback --to``) says yes to them again.
+    """
+    refused: set[str] = set()
+    for release in store.releases():
+        if release.action is Action.ROLLBACK and release.previous is not None:
+            left = {item.digest for item in store.spec(release.previous).items}
+            kept = {item.digest for item in store.spec(release.spec).items}
+            refused = (refused | (left - kept)) - kept
+    changes = tuple(
+        change
+        for change in proposal.changes
+        if isinstance(change, Remove) or change.item.digest not in refused
+    )
+    return replace(proposal, changes=changes), len(proposal.changes) - len(changes)
+
+
+def _judged(entry: LedgerEntry, spec: AgentSpec, candidate: AgentSpec, which: str) -> bool:
+    body = entry.body
+    return entry.kind == "verdict" and (body["baseline"], body["candidate"], body["tasks"]) == (
+        spec.id,
+        candidate.id,
+        which,
+    )
+
+
+def _lacked_scores(entry: LedgerEntry) -> bool:
+    reasons = cast("Sequence[JsonObject]", entry.body["reasons"])
+    return [reason["code"] for reason in reasons] == ["missing_scores"]
+
+
+def _verdict(entry: LedgerEntry) -> Verdict:
+    decision = Decision(str(entry.body["decision"]))
+    reason = Reason(
+        code="judged_before",
+        message=f"judged before on the same tasks: {entry.body['message']}",
+        data={"ledger": entry.seq},
+    )
+    return Verdict(decision=decision, reasons=(reason,))
+
+
+def record_verdict(
+    store: Store,
+    proposal: Proposal,
+    comparison: Comparison,
+    verdict: Verdict,
+    validation: Sequence[Task],
+) -> None:
+    key = f"{comparison.baseline}:{comparison.candidate}"
+    store.put_document("comparison", key, comparison.to_json())
+    store.append(
+        "verdict",
+        {
+            "baseline": comparison.baseline,
+            "candidate": comparison.candidate,
+            "tasks": task_set(validation),
+            "looks": comparison.looks,
+            "proposer": proposal.proposer,
+            "summary": proposal.summary,
+            "baseline_mean": comparison.baseline_mean,
+            "candidate_mean": comparison.candidate_mean,
+            "effect": comparison.effect,
+            "decision": verdict.decision.value,
+            "message": "; ".join(reason.message for reason in verdict.reasons),
+            "reasons": [reason.to_json() for reason in verdict.reasons],
+        },
+    )
