@@ -39,8 +39,9 @@ from strop.agent import Backend, LimitReached, Limits, OutputRefused, Trace
 from strop.context import Context
 from strop.errors import ModelFailed
 from strop.jsonvalue import Json, JsonObject, as_text, canonical, checked
-from strop.models.constrain import LOCAL_SYSTEM, constrain, labels_of, read_answer
-from strop.run import Message, ModelCall, ToolCall, Usage
+from strop.models.ask import usage_of
+from strop.models.constrain import constrain, labels_of, read_answer
+from strop.run import Message, ModelCall, ToolCall
 from strop.spec import AgentSpec, Item
 from strop.task import Task
 from strop.tools import native_function
@@ -175,7 +176,7 @@ class ContextCapability(AbstractCapability[Any]):
         response: ModelResponse,
     ) -> ModelResponse:
         name = response.model_name or request_context.model.model_name
-        self.trace.add(ModelCall(model=name, usage=_usage(response)))
+        self.trace.add(ModelCall(model=name, usage=usage_of(response)))
         text = "".join(part.content for part in response.parts if isinstance(part, TextPart))
         if text:
             self.trace.add(Message(role="assistant", content=text))
@@ -240,27 +241,6 @@ def _tool(item: Item, functions: Mapping[str, Function]) -> Tool[Any]:
         description=str(content["description"]),
         prepare=as_in_item,
     )
-
-
-def _usage(response: ModelResponse) -> Usage:
-    usage = response.usage
-    return Usage(
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        cached_tokens=usage.cache_read_tokens,
-        requests=1,
-        cost=_cost(response),
-    )
-
-
-def _cost(response: ModelResponse) -> float | None:
-    """US dollars by genai-prices; 0 for the embedded model; `None` where no price is known."""
-    if response.provider_name == LOCAL_SYSTEM:
-        return 0.0
-    try:
-        return float(response.cost().total_price)
-    except (LookupError, ValueError, AssertionError):
-        return None
 
 
 def _plain(value: Any) -> Json:

@@ -5,7 +5,7 @@
 Before each run it selects what the released spec has for this prompt (instructions, examples,
 memories, tools) and shows it; after the run, however it ended, the run is recorded.
 
-Next file: `cli/__init__.py`.
+Next file: `demo/__init__.py`.
 """
 
 import time
@@ -127,8 +127,7 @@ class _RecordedRun(ContextCapability):
             at=started,
         )
         # Kept before it is scored: a run whose scoring is cancelled is not lost.
-        self.parts.store.put_tasks([self.task])
-        self.parts.store.put_run(run)
+        self.parts.store.put_run(run, task=self.task)
         result = await score(self.parts.scorer, self.task, run)
         if isinstance(result, Score):
             self.parts.store.add_score(run.id, result)

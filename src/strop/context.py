@@ -183,8 +183,7 @@ def select(
         query: The task's vector, by the library's embedder.
     """
     stable = _stable_part(spec)
-    tools = spec.of_kind(Kind.TOOL)
-    shown = [item.id for item in stable.items] + [tool.id for tool in tools]
+    shown = [item.id for item in (*stable.items, *stable.tools)]
     examples: tuple[Item, ...] = ()
     notes: tuple[Item, ...] = ()
     if library is not None and query is not None:
@@ -203,7 +202,7 @@ def select(
         ),
         notes=tuple(item.text for item in notes),
         input=task.text,
-        tools=tools,
+        tools=stable.tools,
         shown=tuple(shown),
     )
 
@@ -255,13 +254,16 @@ def _choose_notes(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Stable:
+    """What every task of a spec sees: the items behind the instructions, their text, the tools."""
+
     items: tuple[Item, ...]
     text: str
+    tools: tuple[Item, ...]
 
 
 @lru_cache(maxsize=64)
 def _stable_part(spec: AgentSpec) -> _Stable:
-    """Clauses, standing heuristics and pinned memories, in that order."""
+    """Clauses, standing heuristics and pinned memories, in that order; and the tools."""
     clauses = spec.of_kind(Kind.CLAUSE)
     heuristics = tuple(i for i in spec.of_kind(Kind.HEURISTIC) if "when" not in i.content)
     pinned = tuple(i for i in spec.of_kind(Kind.MEMORY) if i.content.get("pinned"))
@@ -271,7 +273,9 @@ def _stable_part(spec: AgentSpec) -> _Stable:
     if pinned:
         parts.append("Always keep in mind:\n" + _bullets(pinned))
     return _Stable(
-        items=(*clauses, *heuristics, *pinned), text="\n\n".join(part for part in parts if part)
+        items=(*clauses, *heuristics, *pinned),
+        text="\n\n".join(part for part in parts if part),
+        tools=spec.of_kind(Kind.TOOL),
     )
 
 

@@ -3,7 +3,7 @@
 A finished evaluation is kept under (spec, task, trial, model, scorer) the moment it is scored, so a
 process killed half-way goes on where it stopped and a baseline is never paid twice.
 
-Next file: `loops.py`.
+Next file: `settle.py`.
 """
 
 import time

@@ -43,7 +43,9 @@ def is_object(value: object) -> TypeGuard[JsonObject]:
     return isinstance(value, Mapping)
 
 
-def checked(value: object, *, where: str = "value", levels: int = _LEVELS) -> Json:
+def checked(  # noqa: C901 - a case per type
+    value: object, *, where: str = "value", levels: int = _LEVELS
+) -> Json:
     """A private copy of `value` made of plain dicts, lists and scalars.
 
     Tuples become lists, so that a value equals what it is after a trip through JSON.
@@ -65,7 +67,9 @@ def checked(value: object, *, where: str = "value", levels: int = _LEVELS) -> Js
             return value
         case float():
             if not math.isfinite(value):
-                raise BadInput(f"{value!r} is not a JSON number; use null or leave it out", where=where)
+                raise BadInput(
+                    f"{value!r} is not a JSON number; use null or leave it out", where=where
+                )
             return value
         case str():
             return checked_text(value, where=where)

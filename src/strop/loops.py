@@ -136,8 +136,7 @@ async def serve_once(parts: Parts, task: Task, *, split: Split = Split.PRODUCTIO
     result: Score | ScoreFailure | None = await score(parts.scorer, task, run)
     if isinstance(result, ScoreFailure) and task.expected is None:
         result = None  # nobody knows the right answer yet; a person may score the run later
-    parts.store.put_tasks([replace(task, split=split)])
-    parts.store.put_run(run, result)
+    parts.store.put_run(run, result, task=replace(task, split=split))
     return ScoredRun(run=run, score=result)
 
 

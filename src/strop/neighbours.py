@@ -9,13 +9,15 @@ Next file: `context.py`.
 """
 
 from collections.abc import Collection, Iterator, Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 __all__ = ["Neighbours"]
 
-_NEAREST = 256  # examples that vote
+_NEAREST = 64  # examples that vote
 _RIDGE = 0.1
 
 
@@ -36,7 +38,7 @@ class Neighbours:
     ) -> Iterator[int]:
         """Positions of examples, the most trusted first, without the barred ones.
 
-        The nearest 256 vote: all examples of the best supported output come first, nearest first,
+        The nearest 64 vote: all examples of the best supported output come first, nearest first,
         then the nearest example of each further output in the order of their support, then the
         rest by similarity.
 
@@ -44,16 +46,13 @@ class Neighbours:
             query: Unit vector, shape (dim,).
             barred: Positions that may not come.
         """
-        cosine = self._vectors @ query
-        cosine[list(barred)] = -np.inf
-        near = _nearest(cosine, _NEAREST)
-        groups: dict[str, list[int]] = {}
-        for index in near:
-            groups.setdefault(self._outputs[index], []).append(int(index))
-        if len(groups) < len(near):
-            near_first = self._by_support(near, cosine, groups)
-        else:
-            near_first = [int(index) for index in near]
+        # One thread: these products take a millisecond, and BLAS threads that wait for a core that
+        # a model is using make it fifty.
+        with _blas().limit(limits=1, user_api="blas"):
+            cosine = self._vectors @ query
+            cosine[list(barred)] = -np.inf
+            near = _nearest(cosine, _NEAREST)
+            near_first = self._neighbourhood(near, cosine)
         yield from near_first
         shown = set(near_first)
         for index in np.argsort(-cosine, kind="stable"):
@@ -62,10 +61,15 @@ class Neighbours:
             if int(index) not in shown:
                 yield int(index)
 
-    def _by_support(
-        self, near: NDArray[np.intp], cosine: NDArray[np.float32], groups: dict[str, list[int]]
+    def _neighbourhood(
+        self, near: NDArray[np.intp], cosine: NDArray[np.float32]
     ) -> list[int]:
-        """The neighbourhood, in the order that `ranked` describes."""
+        """The nearest examples in the order that `ranked` describes."""
+        groups: dict[str, list[int]] = {}
+        for index in near.tolist():
+            groups.setdefault(self._outputs[index], []).append(index)
+        if len(groups) == len(near):
+            return [int(index) for index in near]
         weight = dict(
             zip(near.tolist(), _votes(self._vectors[near], cosine[near]).tolist(), strict=True)
         )
@@ -74,6 +78,12 @@ class Neighbours:
         order = [*groups[best], *(groups[output][0] for output in others)]
         taken = set(order)
         return order + [index for index in near.tolist() if index not in taken]
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    """The BLAS libraries of this process; finding them takes a millisecond, so once."""
+    return ThreadpoolController()
 
 
 def _nearest(cosine: NDArray[np.float32], count: int) -> NDArray[np.intp]:

@@ -204,7 +204,7 @@ def rollback_target(releases: Sequence[Release], *, to: str | None = None) -> Re
 
 
 def _before(releases: Sequence[Release]) -> Release:
-    """The release under the current one, on the pile that is left when rollbacks are carried out."""
+    """The release under the current one, on the pile that rollbacks leave."""
     pile: list[Release] = []
     for release in releases:
         if release.action is Action.ROLLBACK and any(r.spec == release.spec for r in pile):
@@ -212,6 +212,7 @@ def _before(releases: Sequence[Release]) -> Release:
                 pile.pop()
         elif not pile or pile[-1].spec != release.spec:
             pile.append(release)
-    if len(pile) < 2:
+    pile.pop()
+    if not pile:
         raise UserMistake("the current spec replaced none; `strop log` shows the history")
-    return pile[-2]
+    return pile[-1]

@@ -3,7 +3,7 @@
 A run is a record: it is made for every attempt, also for one that raised, timed out or returned
 rubbish. This file also holds the interchange form of runs (JSON lines). It does not execute.
 
-Next file: `score.py`.
+Next file: `score/__init__.py`.
 """
 
 import json
@@ -82,7 +82,7 @@ class Usage:
             "requests": self.requests,
             "tool_calls": self.tool_calls,
             "cost": self.cost,
-            "seconds": round(self.seconds, 6),
+            "seconds": self.seconds,
         }
 
     @classmethod
@@ -198,7 +198,8 @@ def step_from_json(value: JsonObject, *, where: str = "step") -> Step:
                 return ErrorStep(type=str(value["type"]), message=str(value["message"]))
             case other:
                 raise BadInput(
-                    f"unknown step kind {other!r}; the kinds are tool_call, code, message, model, error",
+                    f"unknown step kind {other!r}; "
+                    "the kinds are tool_call, code, message, model, error",
                     where=where,
                 )
     except KeyError as missing:
@@ -358,7 +359,9 @@ class Score:
 
     def __post_init__(self) -> None:
         if not isinstance(self.value, int | float) or not 0.0 <= self.value <= 1.0:
-            raise BadInput(f"a score lies in [0, 1], not {self.value!r}", where=f"score {self.name!r}")
+            raise BadInput(
+                f"a score lies in [0, 1], not {self.value!r}", where=f"score {self.name!r}"
+            )
         object.__setattr__(self, "value", float(self.value))
 
 

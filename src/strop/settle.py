@@ -110,7 +110,7 @@ def _fitting(origin: AgentSpec, base: AgentSpec, served: AgentSpec) -> list[Chan
 
 
 def _put(item: Item, held: Item | None, *, before: str | None) -> list[Change]:
-    """The changes that make `item` one of the spec's items, in the place of `held` if there is one."""
+    """The changes that put `item` into the spec, in the place of `held` if there is one."""
     if held is None:
         return [Add(item=item, before=before)]
     if held.kind is item.kind:

@@ -145,7 +145,7 @@ class Item:
 
     @property
     def text(self) -> str:
-        """The item's text, for the kinds that are one text (clause, heuristic, memory, criterion)."""
+        """The text of a clause, heuristic, memory or criterion."""
         return str(self.content["text"])
 
     def to_json(self) -> dict[str, Json]:
@@ -238,6 +238,9 @@ class AgentSpec:
             if item.id in seen:
                 raise BadInput(f"item id {item.id!r} is used twice", where=f"spec {self.name!r}")
             seen.add(item.id)
+
+    def __hash__(self) -> int:
+        return hash(self.id)  # of the digest, which is kept; not of thousands of items each time
 
     @cached_property
     def id(self) -> str:
@@ -368,7 +371,9 @@ def apply(spec: AgentSpec, changes: Iterable[Change], *, by_person: bool = False
         if old is None:
             raise ChangeRefused(f"change {change.item_id!r}: the spec has no such item")
         if old.protected and not by_person:
-            raise ChangeRefused(f"{old.kind} {old.id!r} is protected; edit the configuration instead")
+            raise ChangeRefused(
+                f"{old.kind} {old.id!r} is protected; edit the configuration instead"
+            )
         if isinstance(change, Remove):
             del items[change.item_id]
             order.remove(change.item_id)
@@ -380,7 +385,7 @@ def apply(spec: AgentSpec, changes: Iterable[Change], *, by_person: bool = False
 
 
 class _Order:
-    """Ids in order, as a ring through `None`: each change is one step, however many items there are."""
+    """Ids in order, as a ring through `None`: a change is one step, however many there are."""
 
     def __init__(self, ids: Iterable[str]) -> None:
         self._next: dict[str | None, str | None] = {None: None}
@@ -405,7 +410,9 @@ class _Order:
 
 
 def diff(old: AgentSpec, new: AgentSpec) -> tuple[Change, ...]:
-    """The changes that turn `old`'s items into `new`'s: ``apply(old, diff(old, new)).items == new.items``.
+    """The changes that turn `old`'s items into `new`'s.
+
+    ``apply(old, diff(old, new), by_person=True).items == new.items`` for any two specs.
 
     Items that keep their relative order are kept or revised; one that moved is removed and added.
     The rest of the spec (model, settings) is not the business of changes and is not compared.

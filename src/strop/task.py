@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -90,7 +91,7 @@ class Task:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of what decides a result: id, input and expected answer (not split or category)."""
+        """SHA-256 of what decides a result: id, input and expected answer."""
         return digest({"id": self.id, "input": self.input, "expected": self.expected})
 
     def to_json(self) -> dict[str, Json]:
@@ -123,7 +124,8 @@ class Task:
         if unknown:
             known = ", ".join(_FIELDS)
             raise BadInput(
-                f"unknown field {unknown[0]!r}; the fields are {known} (put your own under 'metadata')",
+                f"unknown field {unknown[0]!r}; the fields are {known} "
+                "(put your own under 'metadata')",
                 where=where,
             )
         for name in ("id", "input"):
@@ -206,7 +208,8 @@ def save_tasks(tasks: Iterable[Task], path: Path) -> None:
         partial.write_text(text, encoding="utf-8")
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
         raise BadInput(f"cannot write tasks: {error.strerror}", where=str(path)) from None
 
 
@@ -219,11 +222,12 @@ def _refuse_clashes(tasks: Sequence[Task], where: Sequence[str]) -> None:
             earlier = tasks[first[task.id]]
             note = (
                 f" and is in two splits ({earlier.split}, {task.split})"
-                if earlier.split != task.split
+                if None not in (earlier.split, task.split) and earlier.split != task.split
                 else ""
             )
             raise BadInput(
-                f"task id {task.id!r} was used at {where[first[task.id]]}{note}; ids must be unique",
+                f"task id {task.id!r} was used at {where[first[task.id]]}{note}; "
+                "ids must be unique",
                 where=where[i],
             )
         first[task.id] = i

@@ -2,8 +2,9 @@
 
 `static` is bundled and takes 0.1 ms a text; `minilm` is better and needs its weights installed; any
 provider's model goes by name. Vectors of different `Embedder.id` must never be compared. This
-package does not store or search vectors. Importing it loads no model and nothing heavy. Read
-base.py next.
+package does not store or search vectors. Importing it loads no model and nothing heavy.
+
+Next file: `embed/base.py`.
 """
 
 from strop.embed.base import Embedder, Vectors, unit_rows

@@ -2,7 +2,9 @@
 
 Holds the `Embedder` Protocol and the two things every implementation needs: `unit_rows`, which
 makes vectors comparable by a dot product, and `clean`, which makes any Python string safe to
-tokenise. It computes no embeddings and caches none. Next: static.py, the bundled embedder.
+tokenise. It computes no embeddings and caches none.
+
+Next file: `embed/static.py`.
 """
 
 from collections.abc import Sequence

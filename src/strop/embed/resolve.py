@@ -1,7 +1,9 @@
 """From a name to an embedder.
 
 Knows which embedders there are and which one is the default. It loads no model: each embedder does
-so when first used. This is the last file of the package.
+so when first used.
+
+Next file: `neighbours.py`.
 """
 
 from strop.embed.base import Embedder

@@ -3,10 +3,11 @@
 The bundled model (data/, made by scripts/make_static_embedder.py) is distilled from
 all-MiniLM-L6-v2 and kept in model2vec's file format, so model2vec can load it too. This module
 reads that format itself: importing model2vec takes longer than loading the model, for joblib, tqdm,
-jinja2 and huggingface-hub, of which nothing is used here. It makes no models. Next: minilm.py,
-slower and better.
+jinja2 and huggingface-hub, of which nothing is used here. It makes no models.
 
 Source: model2vec, Tulkens and van Dongen 2024, https://github.com/MinishLab/model2vec.
+
+Next file: `embed/minilm.py`.
 """
 
 import threading

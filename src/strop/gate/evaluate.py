@@ -58,7 +58,7 @@ async def compare(
     if len({task.id for task in tasks}) < len(tasks):
         raise BadInput("a task stands twice among the validation tasks; it would count twice")
     order = list(tasks)
-    random.Random(seed).shuffle(order)  # noqa: S311 - an order, not a secret
+    random.Random(seed).shuffle(order)
     before = _by_task(await evaluate(baseline, order, trials))
     after = _by_task(await evaluate(candidate, order, trials))
     pairs = tuple(

@@ -30,7 +30,7 @@ class Decision(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """One reason of a verdict: a code for programs, a sentence for people, the figures behind it."""
+    """One reason of a verdict: a code for programs, a sentence for people, and the figures."""
 
     code: str
     message: str
@@ -115,16 +115,15 @@ def _holds_at_worst(comparison: Comparison, policy: MarginPolicy) -> bool:
 
 
 def _too_many_missing(comparison: Comparison, missing: float) -> Verdict:
-    return _undecided(
-        "missing_scores",
-        f"scores are missing for {missing:g} of {len(comparison.pairs)} tasks; run again to fill them",
-        {"missing": missing, "tasks": len(comparison.pairs)},
-    )
+    tasks = len(comparison.pairs)
+    message = f"scores are missing for {missing:g} of {tasks} tasks; run again to fill them"
+    return _undecided("missing_scores", message, {"missing": missing, "tasks": tasks})
 
 
 def _by_margin(differences: Sequence[float], policy: MarginPolicy) -> Verdict:
     effect, error = fmean(differences), _standard_error(differences)
-    low, high = effect - policy.standard_errors * error, effect + policy.standard_errors * error
+    half = policy.standard_errors * error
+    low, high = max(-1.0, effect - half), min(1.0, effect + half)
     data: dict[str, Json] = {
         "effect": effect,
         "standard_error": error,
@@ -165,7 +164,7 @@ def _critical_drops(comparison: Comparison, policy: MarginPolicy) -> tuple[Reaso
 
 
 def _critical(comparison: Comparison) -> dict[str | None, list[Pair]]:
-    """The pairs of every category with a critical task; critical tasks without one are under `None`."""
+    """The pairs of each category with a critical task; `None` for those without a category."""
     critical = {pair.category for pair in comparison.pairs if pair.critical}
     found: dict[str | None, list[Pair]] = {}
     for pair in comparison.pairs:

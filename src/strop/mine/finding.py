@@ -12,7 +12,7 @@ __all__ = ["Finding"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """A claim about runs: a failure pattern, reusable successes, a recurring snippet, a stable fact.
+    """A claim about runs: a failure pattern, reusable successes, a recurring snippet, a fact.
 
     Attributes:
         kind: What sort of claim it is, for example ``successes`` or ``corrections``.

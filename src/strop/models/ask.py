@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from strop.errors import BadInput, ModelFailed
 from strop.jsonvalue import Json, JsonObject, canonical, checked, is_object
-from strop.models.constrain import constrain, labels_of, obeys_schema, read_answer
+from strop.models.constrain import LOCAL_SYSTEM, constrain, labels_of, obeys_schema, read_answer
 from strop.models.resolve import resolve_model
 from strop.run import Usage
 
@@ -93,7 +93,7 @@ async def ask(
 
 
 def usage_of(response: "ModelResponse", *, seconds: float = 0.0) -> Usage:
-    """The usage of one model response; `cost` is `None` where no price is known."""
+    """The usage of one model response; `cost` is 0 for local models, `None` where no price is known."""
     used = response.usage
     return Usage(
         input_tokens=used.input_tokens,
@@ -106,6 +106,8 @@ def usage_of(response: "ModelResponse", *, seconds: float = 0.0) -> Usage:
 
 
 def _cost(response: "ModelResponse") -> float | None:
+    if response.provider_name == LOCAL_SYSTEM:
+        return 0.0
     if response.usage.cost is not None:
         return float(response.usage.cost)  # what the provider itself reported
     if not response.model_name:

@@ -10,7 +10,7 @@
 A scorer that cannot score gives a `ScoreFailure`, never 0.0: unknown is not bad. This package
 neither runs agents nor decides what a difference in scores means. Importing it loads nothing heavy.
 
-Next file: `base.py`, then in the order above, and `resolve.py` last.
+Next file: `score/base.py`.
 """
 
 from strop.score.base import Scorer, human_score, score

@@ -3,7 +3,7 @@
 Knows the built-in scorers by name, and asks the installed packages for others. It scores nothing.
 This is the last file of the package.
 
-Next file: `embed/base.py`.
+Next file: `embed/__init__.py`.
 """
 
 import inspect

@@ -58,11 +58,9 @@ class Scope:
 
     def put(self, table: Table, *rows: dict[str, Any], key: Sequence[str]) -> None:
         """Store rows, in the place of those with the same key (columns beside ``agent``)."""
-        insert = _upsert(table, self._dialect)
-        changed = {name: insert.excluded[name] for name in rows[0] if name not in key}
-        self._execute(
-            insert.on_conflict_do_update(index_elements=["agent", *key], set_=changed), rows
-        )
+        if rows:
+            replaced = tuple(name for name in rows[0] if name not in key)
+            self._execute(_replace(table, self._dialect, tuple(key), replaced), rows)
 
     def find(self, table: Table, start: str, *, what: str) -> str:
         """The one id in `table` that is `start` or begins with it.
@@ -110,6 +108,16 @@ def _insert(table: Table) -> Insert:
 @cache
 def _insert_new(table: Table, dialect: str) -> Insert:
     return _upsert(table, dialect).on_conflict_do_nothing()
+
+
+@cache
+def _replace(
+    table: Table, dialect: str, key: tuple[str, ...], replaced: tuple[str, ...]
+) -> Insert:
+    insert = _upsert(table, dialect)
+    return insert.on_conflict_do_update(
+        index_elements=["agent", *key], set_={name: insert.excluded[name] for name in replaced}
+    )
 
 
 def _upsert(table: Table, dialect: str) -> sqlite.Insert | postgresql.Insert:

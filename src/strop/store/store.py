@@ -3,7 +3,7 @@
 The methods here open the transaction, bind the agent and hand over; the queries are in `records`,
 `runs`, `ledger` and `vectors`. Safe to use from several threads and several processes at once.
 
-Next file: `loops.py`.
+Next file: `libraries.py`.
 """
 
 import time
@@ -149,8 +149,11 @@ class Store:
         score: Score | ScoreFailure | None = None,
         *,
         key: EvaluationKey | None = None,
+        task: Task | None = None,
     ) -> None:
         """Store a run, its score and (with `key`) its evaluation, all or nothing.
+
+        A production task comes with its run: `task` takes the place of one with the same id.
 
         A result that is not final (the model or the scorer failed) is stored but not cached under
         `key`, so that it is tried again. If `key` is cached already, what is cached stays.
@@ -164,6 +167,8 @@ class Store:
         row = runs.row(ScoredRun(run=run, score=score))
         try:
             with self._write() as scope:
+                if task is not None:
+                    records.put_tasks(scope, [task])
                 runs.put(scope, row, key=key if final else None, at=self._now())
         except IntegrityError as error:
             raise BadInput(f"run id {run.id!r} is in the store already") from error
