@@ -15,6 +15,7 @@ from strop.context import Context, Demonstration, select
 from strop.models import tool_call
 from strop.run import ErrorStep, Message, ModelCall, ToolCall
 from strop.spec import AgentSpec, Item, Kind
+from strop.store import open_store
 from strop.tools import native_item
 
 pytestmark = pytest.mark.anyio
@@ -269,3 +270,17 @@ async def test_limits_on_steps_and_tokens_end_a_run():
 async def test_any_pydantic_ai_model_works():
     run = await attempt(pydantic_backend(SPEC, TestModel(custom_output_text="hello")))
     assert run.output == "hello"
+
+
+def odd_result() -> dict[str, object]:
+    """Says odd things."""
+    return {"nan": float("nan"), "half": "\ud83d", "self": object, "n": 10**5000}
+
+
+async def test_an_odd_tool_result_does_not_lose_the_run(tmp_path):
+    spec = AgentSpec(name="desk", model="scripted", items=(native_item(odd_result),))
+    model = ScriptedModel([tool_call("odd_result", why="\ud83d"), tool_call("odd_result"), "ok"])
+    run = await attempt(pydantic_backend(spec, model), spec=spec)
+    with open_store(str(tmp_path / "s.db"), agent="desk") as store:
+        store.put_run(run)
+        assert store.run(run.id).run == run

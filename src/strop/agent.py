@@ -20,7 +20,7 @@ import anyio.to_thread
 
 from strop.context import Context
 from strop.errors import BadInput, ModelFailed
-from strop.jsonvalue import Json, checked
+from strop.jsonvalue import Json, checked, salvaged
 from strop.run import ErrorStep, ModelCall, Run, RunError, Step, ToolCall, Usage
 from strop.spec import AgentSpec
 from strop.task import Split, Task
@@ -164,7 +164,7 @@ async def execute(
 
 def _classified(raised: BaseException, *, timed_out: bool, limits: Limits) -> RunError:
     """Which kind of failure an exception is."""
-    line = " ".join(str(raised).split())[:500] or "no message"
+    line = str(salvaged(" ".join(str(raised).split())[:500])) or "no message"
     if timed_out:
         return RunError(type="timeout", message=f"no answer within {limits.seconds:g} s")
     match raised:

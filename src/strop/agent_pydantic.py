@@ -34,11 +34,12 @@ from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import ToolDefinition
 from pydantic_ai.toolsets import FunctionToolset
 from pydantic_ai.usage import UsageLimits
+from pydantic_core import to_jsonable_python
 
 from strop.agent import Backend, LimitReached, Limits, OutputRefused, Trace
 from strop.context import Context
 from strop.errors import ModelFailed
-from strop.jsonvalue import Json, JsonObject, as_text, canonical, checked
+from strop.jsonvalue import Json, JsonObject, canonical, salvaged
 from strop.models.ask import usage_of
 from strop.models.constrain import constrain, labels_of, read_answer
 from strop.run import Message, ModelCall, ToolCall
@@ -179,7 +180,7 @@ class ContextCapability(AbstractCapability[Any]):
         self.trace.add(ModelCall(model=name, usage=usage_of(response)))
         text = "".join(part.content for part in response.parts if isinstance(part, TextPart))
         if text:
-            self.trace.add(Message(role="assistant", content=text))
+            self.trace.add(Message(role="assistant", content=str(salvaged(text))))
         return response
 
     async def after_tool_execute(
@@ -191,7 +192,7 @@ class ContextCapability(AbstractCapability[Any]):
         args: dict[str, Any],
         result: Any,
     ) -> Any:
-        self.trace.add(ToolCall(tool=call.tool_name, args=_plain(args), result=_plain(result)))
+        self.trace.add(ToolCall(tool=call.tool_name, args=salvaged(args), result=_result(result)))
         return result
 
     async def on_tool_execute_error(
@@ -203,8 +204,8 @@ class ContextCapability(AbstractCapability[Any]):
         args: dict[str, Any],
         error: Exception,
     ) -> Any:
-        message = f"{type(error).__name__}: {error}"
-        self.trace.add(ToolCall(tool=call.tool_name, args=_plain(args), error=message))
+        message = str(salvaged(f"{type(error).__name__}: {error}"))
+        self.trace.add(ToolCall(tool=call.tool_name, args=salvaged(args), error=message))
         if self.mend_tool_errors and not isinstance(error, ModelRetry | ToolFailed):
             raise ToolFailed(message) from error
         raise error
@@ -218,8 +219,8 @@ class ContextCapability(AbstractCapability[Any]):
         args: str | dict[str, Any],
         error: ValidationError | ModelRetry,
     ) -> dict[str, Any]:
-        message = " ".join(str(error).split())
-        self.trace.add(ToolCall(tool=call.tool_name, args=_plain(args), error=message))
+        message = str(salvaged(" ".join(str(error).split())))
+        self.trace.add(ToolCall(tool=call.tool_name, args=salvaged(args), error=message))
         raise error
 
 
@@ -243,9 +244,6 @@ def _tool(item: Item, functions: Mapping[str, Function]) -> Tool[Any]:
     )
 
 
-def _plain(value: Any) -> Json:
-    """A tool's arguments or result as JSON; what is not JSON is kept as its text."""
-    try:
-        return checked(value)
-    except Exception:  # noqa: BLE001 - a record must not fail because a value is odd
-        return value if isinstance(value, str) else as_text(repr(value))
+def _result(value: Any) -> Json:
+    """A tool's result as JSON: models and dataclasses by pydantic's rules."""
+    return salvaged(to_jsonable_python(value, fallback=repr, inf_nan_mode="strings"))

@@ -23,7 +23,7 @@ from strop.agent import Trace
 from strop.agent_pydantic import ContextCapability
 from strop.config import load_config
 from strop.improving import assemble
-from strop.jsonvalue import Json, checked, digest
+from strop.jsonvalue import Json, digest, salvaged
 from strop.loops import Parts
 from strop.run import ErrorStep, Run, RunError, Score
 from strop.score import score
@@ -101,7 +101,7 @@ class _RecordedRun(ContextCapability):
             result = await handler()
             output = _as_json(result.output)
         except BaseException as raised:
-            message = " ".join(str(raised).split())[:500]
+            message = str(salvaged(" ".join(str(raised).split())[:500]))
             error = RunError(type="agent", message=f"{type(raised).__name__}: {message}")
             self.trace.add(ErrorStep(type=error.type, message=error.message))
             raise
@@ -142,10 +142,10 @@ def _task_of(ctx: RunContext[Any]) -> Task:
         text = prompt
     else:
         text = "\n".join(part for part in prompt if isinstance(part, str)) or "(no text)"
-    text = text or "(empty)"
+    text = str(salvaged(text)) or "(empty)"
     return Task(id=f"task-{digest(text)[:16]}", input=text)
 
 
 def _as_json(output: Any) -> Json:
     """An agent's output as JSON: models and dataclasses by pydantic's rules."""
-    return checked(to_jsonable_python(output, fallback=str))
+    return salvaged(to_jsonable_python(output, fallback=repr, inf_nan_mode="strings"))

@@ -8,7 +8,6 @@ Next file: `capability.py`.
 """
 
 import asyncio
-import os
 import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Sequence
@@ -25,6 +24,7 @@ from strop.evaluation import Budget, Progress, silent
 from strop.jsonvalue import Json, JsonObject, digest
 from strop.libraries import Libraries
 from strop.models.resolve import resolve_model
+from strop.models.server import server_count
 from strop.release import Release
 from strop.run import Run, Score, ScoredRun
 from strop.score import Ask, Scorer, human_score, resolve_scorer
@@ -126,7 +126,7 @@ def _scorer(config: Config, base: AgentSpec, given: Any) -> Scorer:
 def _default_concurrency(model: str) -> int:
     """One run at a time per embedded server, which has one thread; 8 for models elsewhere."""
     if model == "local" or model.startswith("local:") or model.endswith(".gguf"):
-        return max(1, int(os.environ.get("STROP_LOCAL_SERVERS", "1")))
+        return server_count()
     return 8
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "checked_text",
     "digest",
     "is_object",
+    "salvaged",
 ]
 
 # `Union`, because `|` with a name that is not defined yet fails when the module is imported.
@@ -35,6 +36,7 @@ JsonObject: TypeAlias = Mapping[str, Json]
 _LEVELS = 100
 RECORD_LEVELS = 150
 """Levels of nesting in a record (a run, a ledger entry): those of a value, and those around it."""
+_MAX_REPR = 10_000
 _MAX_BITS = 13_000  # 3,913 digits; from 4,300 on Python refuses to write or read an integer
 
 
@@ -102,6 +104,40 @@ def checked_text(text: str, *, where: str = "text") -> str:
     except UnicodeEncodeError as error:
         raise BadInput(f"text is not valid Unicode ({error.reason})", where=where) from None
     return text
+
+
+def salvaged(value: object, *, levels: int = _LEVELS) -> Json:
+    """As much of `value` as JSON can hold, for records: they must not fail because a value is odd.
+
+    Whatever `checked` would refuse becomes text: other types, NaN and deep nesting by their `repr`,
+    keys by `str`; a lone surrogate becomes a question mark.
+    """
+    match value:
+        case None | bool():
+            return value
+        case str():
+            return value.encode("utf-8", "replace").decode()
+        case Mapping() if levels > 0:
+            return {
+                str(salvaged(str(key))): salvaged(item, levels=levels - 1)
+                for key, item in value.items()
+            }
+        case list() | tuple() if levels > 0:
+            return [salvaged(item, levels=levels - 1) for item in value]
+        case int() | float():
+            try:
+                return checked(value)
+            except BadInput:
+                return repr(value) if isinstance(value, float) else hex(value)
+        case _:
+            return salvaged(_repr(value))
+
+
+def _repr(value: object) -> str:
+    try:
+        return repr(value)[:_MAX_REPR]
+    except Exception as error:  # noqa: BLE001 - a `repr` of somebody else's may raise anything
+        return f"<{type(value).__name__} whose repr raises {type(error).__name__}>"
 
 
 def canonical(value: Json) -> str:

@@ -177,21 +177,27 @@ _pools_lock = threading.Lock()
 
 
 def pool_for(gguf: Path, *, context: int, notify: Notify | None = None) -> ServerPool:
-    """The one pool of this file and context size.
+    """The one pool of this file and context size, of `server_count` servers."""
+    size = server_count()
+    with _pools_lock:
+        key = (gguf.resolve(), context)
+        if key not in _pools:
+            _pools[key] = ServerPool(gguf, context=context, size=size, notify=notify)
+        return _pools[key]
 
-    The environment variable ``STROP_LOCAL_SERVERS`` sets its size (default 1).
+
+def server_count() -> int:
+    """How many servers a model may have, and so how many runs at a time are worth having.
+
+    One for each of two cores, since a server has one thread; ``STROP_LOCAL_SERVERS`` says otherwise.
 
     Raises:
         BadInput: ``STROP_LOCAL_SERVERS`` is not a whole number from 1.
     """
-    given = os.environ.get("STROP_LOCAL_SERVERS", "1")
+    given = os.environ.get("STROP_LOCAL_SERVERS") or str(min(2, os.cpu_count() or 1))
     if not given.isdecimal() or int(given) < 1:
         raise BadInput(f"must be a whole number from 1, not {given!r}", where="STROP_LOCAL_SERVERS")
-    with _pools_lock:
-        key = (gguf.resolve(), context)
-        if key not in _pools:
-            _pools[key] = ServerPool(gguf, context=context, size=int(given), notify=notify)
-        return _pools[key]
+    return int(given)
 
 
 @atexit.register
