@@ -23,7 +23,11 @@ import numpy as np
 from strop.agent import execute, function_backend
 from strop.context import Context, Library, select
 from strop.embed import resolve_embedder
+from strop.libraries import Libraries
+from strop.loops import Parts, serve_once
 from strop.run import Run, Score
+from strop.score import resolve_scorer
+from strop.settle import settle
 from strop.spec import AgentSpec, Item, Kind, Selection
 from strop.store import open_store
 from strop.task import Split, Task
@@ -86,8 +90,28 @@ async def measure(count: int, repetitions: int) -> dict[str, dict[str, float]]:
             row = (t1 - t0, t2 - t1, t3 - t2, t4 - t3, t2 - t1 + t4 - t3)
             for name, seconds in zip(times, row, strict=True):
                 times[name].append(seconds * 1e3)
+        times["serve_once"] = await served(store, spec, embedder, min(repetitions, 200))
         store.close()
     return {f"{name}_ms": spread(values) for name, values in times.items()}
+
+
+async def served(store, spec: AgentSpec, embedder, repetitions: int) -> list[float]:  # noqa: ANN001
+    """Times of the production loop as a whole: which spec serves, embed, select, run, score, store."""
+    parts = Parts(
+        base=spec,
+        store=store,
+        libraries=Libraries(store, embedder),
+        scorer=resolve_scorer("exact"),
+        backend=lambda spec: function_backend(answer_at_once),  # noqa: ARG005 - same for all specs
+    )
+    settle(spec, store)
+    times = []
+    for i in range(repetitions + 10):
+        task = Task(id=f"s{i}", input=f"where is parcel number {i}", expected=f"matter_{i % 77}")
+        began = time.perf_counter()
+        await serve_once(parts, task, split=Split.PRODUCTION)
+        times.append((time.perf_counter() - began) * 1e3)
+    return times[10:]
 
 
 def record(store, task: Task, run: Run) -> None:  # noqa: ANN001 - the store of this project

@@ -201,7 +201,7 @@ class SelfImprovingAgent:
         Args:
             task: The input as text, or a whole task.
         """
-        return self._loop.call(loops.serve_once(self.parts, _task(task)))
+        return self._loop.call(loops.serve_once(self.parts, _task(task), split=Split.PRODUCTION))
 
     def evaluate(self, *, split: Split | str) -> tuple[ScoredRun, ...]:
         """Run and score the released spec on every task of a split; cached runs are not repeated.

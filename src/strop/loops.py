@@ -120,7 +120,7 @@ class Cycle:
         }
 
 
-async def serve_once(parts: Parts, task: Task, *, split: Split = Split.PRODUCTION) -> ScoredRun:
+async def serve_once(parts: Parts, task: Task, *, split: Split) -> ScoredRun:
     """The production loop, once: select, execute, score, store."""
     spec = settle(parts.base, parts.store)
     context = await parts.libraries.context(spec, task)

@@ -56,6 +56,8 @@ def open_store(
         raise UserMistake("a store needs the name of the agent")
     return Store(open_database(url, timeout=timeout), agent=agent, clock=clock)
 
+_SPECS_KEPT = 8  # in memory: the released spec, its origin, a candidate, and some before them
+
 
 class Store:
     """All that is remembered of one agent. Every method may raise `StoreUnavailable`."""
@@ -64,6 +66,7 @@ class Store:
         self._database = database
         self._agent = agent
         self._clock = clock
+        self._specs: dict[str, AgentSpec] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -88,8 +91,17 @@ class Store:
         Raises:
             UserMistake: No spec, or several, have such an id.
         """
+        # Specs never change, and one with thousands of examples takes a while to read.
+        held = self._specs.get(spec_id)
+        if held is not None:
+            return held
         with self._read() as scope:
-            return records.get_spec(scope, spec_id)
+            spec = records.get_spec(scope, spec_id)
+        if spec.id == spec_id:
+            while len(self._specs) >= _SPECS_KEPT:
+                self._specs.pop(next(iter(self._specs)), None)
+            self._specs[spec_id] = spec
+        return spec
 
     def put_tasks(self, tasks: Iterable[Task]) -> None:
         """Store tasks, in the place of those with the same id."""
