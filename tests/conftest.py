@@ -13,14 +13,14 @@ settings.register_profile(
     "strop",
     deadline=None,  # two shared cores: how long an example takes says nothing
     database=None,  # a checkout stays as it is
-    max_examples=20 if os.environ.get("CI") else 40,
+    max_examples=20 if os.environ.get("CI") else 30,
     phases=[phase for phase in Phase if phase is not Phase.explain],  # minutes, with a database
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("strop")
 
 
-class NetworkRefused(AssertionError):
+class NetworkRefusedError(AssertionError):
     """A test tried to reach another machine; no `except OSError` swallows this."""
 
 
@@ -42,7 +42,7 @@ def is_local(family: int, address: Any) -> bool:
 def guarded(connect: Callable[[socket.socket, Any], Any]) -> Callable[[socket.socket, Any], Any]:
     def guard(self: socket.socket, address: Any) -> Any:
         if not is_local(self.family, address):
-            raise NetworkRefused(f"tests stay on this machine, not {address!r}")
+            raise NetworkRefusedError(f"tests stay on this machine, not {address!r}")
         return connect(self, address)
 
     return guard

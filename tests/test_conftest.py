@@ -5,7 +5,8 @@ import socket
 import urllib.request
 
 import pytest
-from conftest import NetworkRefused, is_local
+
+from conftest import NetworkRefusedError, is_local
 
 
 @pytest.mark.parametrize(
@@ -29,18 +30,18 @@ def test_what_is_local(family, address, local):
 
 @pytest.mark.parametrize("method", ["connect", "connect_ex"])
 def test_a_connection_beyond_loopback_is_refused(method):
-    with socket.socket() as outside, pytest.raises(NetworkRefused):
+    with socket.socket() as outside, pytest.raises(NetworkRefusedError):
         getattr(outside, method)(("192.0.2.1", 9))  # TEST-NET-1: nobody is there in any case
 
 
 def test_libraries_are_refused_too():
-    with pytest.raises(NetworkRefused):
+    with pytest.raises(NetworkRefusedError):
         urllib.request.urlopen("http://192.0.2.1:9/", timeout=1)
 
 
 @pytest.mark.anyio
 async def test_so_is_asyncio():
-    with pytest.raises(NetworkRefused):
+    with pytest.raises(NetworkRefusedError):
         await asyncio.open_connection("192.0.2.1", 9)
 
 

@@ -183,6 +183,24 @@ def test_a_production_run_of_a_held_out_task_teaches_nothing(desk):
     assert held_out.id not in {change.item.content["task"] for change in cycle.proposal.changes}
 
 
+def test_an_edited_task_is_not_taught_by_runs_from_before_the_edit(tmp_path):
+    def agent(tasks):
+        return SelfImprovingAgent(
+            tasks=tasks, agent=Copycat(), embedder="static", store=str(tmp_path / "s.db")
+        )
+
+    tasks = [t | {"split": "train" if i % 2 else "validation"} for i, t in enumerate(desk_tasks())]
+    for task in tasks:
+        del task["group"]
+    with agent(tasks) as first:
+        first.evaluate(split="train")
+    edited = [t | {"expected": "refund"} if t["expected"] == "trace" else t for t in tasks]
+    with agent(edited) as second:
+        cycle = second.improve()
+        shown = {c.item.content["task"]: c.item.content["output"] for c in cycle.proposal.changes}
+        assert set(shown.values()) == {"refund", "login"}
+
+
 def test_two_agents_in_one_store_do_not_mix(tmp_path):
     url = str(tmp_path / "strop.db")
 

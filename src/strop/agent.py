@@ -150,6 +150,7 @@ async def execute(
         task=task.id,
         input=task.input,
         split=split,
+        task_digest=task.digest,
         trial=trial,
         spec=spec.id,
         steps=tuple(trace.steps),

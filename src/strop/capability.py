@@ -117,6 +117,7 @@ class _RecordedRun(ContextCapability):
             task=self.task.id,
             input=self.task.input,
             split=Split.PRODUCTION,
+            task_digest=self.task.digest,
             spec=self.spec.id,
             steps=tuple(self.trace.steps),
             output=output,

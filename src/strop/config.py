@@ -158,7 +158,9 @@ def checked_config(value: dict[str, Any], *, where: str) -> Config:
         name = ".".join(path)
         if first["type"] == "extra_forbidden":
             near = difflib.get_close_matches(path[-1], Config.model_fields, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(Config.model_fields)}"
+            hint = (
+                f"did you mean {near[0]!r}?" if near else f"known: {', '.join(Config.model_fields)}"
+            )
             raise BadInput(f"unknown field {name!r}; {hint}", where=where) from None
         raise BadInput(f"field {name!r}: {first['msg']}", where=where) from None
 
@@ -211,5 +213,7 @@ def _output_schema(output: tuple[str, ...] | dict[str, Any] | None) -> JsonObjec
     if output is None or isinstance(output, dict):
         return output
     if len(set(output)) != len(output) or len(output) < 2:
-        raise BadInput("a list of possible answers needs two or more different ones", where="output")
+        raise BadInput(
+            "a list of possible answers needs two or more different ones", where="output"
+        )
     return {"type": "string", "enum": list(output)}

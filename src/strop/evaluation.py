@@ -148,9 +148,7 @@ class Evaluator:
         keys = self._keys(spec, tasks, trials)
         found = self.store.evaluations([key for _, key in keys])
         todo = [(task, key) for task, key in keys if key not in found]
-        meter = _Meter(
-            f"{split.value} {spec.short_id}", len(keys), found.values(), self.progress
-        )
+        meter = _Meter(f"{split.value} {spec.short_id}", len(keys), found.values(), self.progress)
         contexts = await self.libraries.contexts(spec, [task for task, _ in todo])
         jobs = [
             _Job(task=task, key=key, context=context)
@@ -220,9 +218,7 @@ class Evaluator:
             raise _first(failed) from None
         return results
 
-    async def _run(
-        self, spec: AgentSpec, job: _Job, split: Split, backend: Backend
-    ) -> ScoredRun:
+    async def _run(self, spec: AgentSpec, job: _Job, split: Split, backend: Backend) -> ScoredRun:
         run = await execute(
             spec,
             job.task,

@@ -287,7 +287,6 @@ class SelfImprovingAgent:
         self.close()
 
 
-
 class _EventLoop:
     """One asyncio event loop in a background thread, started on first use.
 
@@ -317,9 +316,7 @@ class _EventLoop:
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                threading.Thread(
-                    target=self._loop.run_forever, name="strop", daemon=True
-                ).start()
+                threading.Thread(target=self._loop.run_forever, name="strop", daemon=True).start()
             return self._loop
 
 

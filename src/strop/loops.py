@@ -7,7 +7,7 @@ Next file: `config.py`.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from strop.agent import Backend, Limits, execute
@@ -176,8 +176,9 @@ async def improve_once(
     evaluator = parts.evaluator(budget or Budget(), progress)
     await evaluator.evaluate(spec, train, split=Split.TRAIN, trials=1)
 
-    findings = await _findings(parts, train)
-    proposal = propose_examples(spec, findings, _sources(parts))
+    sources = _sources(parts)
+    findings = await _findings(parts, sources)
+    proposal = propose_examples(spec, findings, sources)
     if proposal is None:
         return Cycle(parent=spec, findings=findings)
     proposal, refused = without_rolled_back(proposal, parts.store)
@@ -271,25 +272,37 @@ def plan_cycle(parts: Parts) -> dict[str, Json]:
     }
 
 
-async def _findings(parts: Parts, train: Sequence[Task]) -> tuple[Finding, ...]:
+async def _findings(parts: Parts, sources: Mapping[str, Task]) -> tuple[Finding, ...]:
     """Findings in the train and production runs so far; held-out runs are never looked at."""
-    best: dict[str, float] = {}
-    runs: list[ScoredRun] = []
-    for split in (Split.TRAIN, Split.PRODUCTION):
-        for scored in parts.store.runs(split=split):
-            if scored.value is None or scored.value <= best.get(scored.run.task, -1.0):
-                continue  # only the best attempt at a task can teach
-            best[scored.run.task] = scored.value
-            runs.append(scored)
+    runs = _best_runs(parts.store, sources)
     known: dict[str, Json] = {}
-    for task in train:
-        fell_short = best.get(task.id, 1.0) < parts.good
+    for task_id, scored in runs.items():
+        task = sources[task_id]
+        fell_short = scored.value is not None and scored.value < parts.good
         if fell_short and task.expected is not None and await _is_right(parts.scorer, task):
-            known[task.id] = task.expected
-    findings = mine_answers(runs, known=known, threshold=parts.good)
+            known[task_id] = task.expected
+    findings = mine_answers(runs.values(), known=known, threshold=parts.good)
     for finding in findings:
         parts.store.put_document("finding", finding.id, finding.to_json())
     return findings
+
+
+def _best_runs(store: Store, sources: Mapping[str, Task]) -> dict[str, ScoredRun]:
+    """The best scored run of each task, by task id.
+
+    A run of a task that was edited since says nothing about the task as it is now.
+    """
+    best: dict[str, ScoredRun] = {}
+    for split in (Split.TRAIN, Split.PRODUCTION):
+        for scored in store.runs(split=split):
+            task, held = sources.get(scored.run.task), best.get(scored.run.task)
+            if scored.value is None or task is None:
+                continue
+            if scored.run.task_digest not in (None, task.digest):
+                continue
+            if held is None or held.value is None or scored.value > held.value:
+                best[task.id] = scored
+    return best
 
 
 async def _is_right(scorer: Scorer, task: Task) -> bool:
@@ -300,9 +313,7 @@ async def _is_right(scorer: Scorer, task: Task) -> bool:
     """
     if isinstance(scorer, Judge):
         return True
-    ideal = Run(
-        id="ideal", task=task.id, input=task.input, split=Split.TRAIN, output=task.expected
-    )
+    ideal = Run(id="ideal", task=task.id, input=task.input, split=Split.TRAIN, output=task.expected)
     result = await score(scorer, task, ideal)
     return isinstance(result, Score) and result.value == 1.0
 
@@ -322,9 +333,7 @@ def _keep(store: Store, cycle: Cycle) -> None:
 
 def _rolled_back_before(count: int) -> Verdict:
     message = f"all {count} changes were released before and rolled back by a person"
-    return Verdict(
-        decision=Decision.REJECT, reasons=(Reason(code="rolled_back", message=message),)
-    )
+    return Verdict(decision=Decision.REJECT, reasons=(Reason(code="rolled_back", message=message),))
 
 
 def _out_of_budget(bound: str) -> Verdict:

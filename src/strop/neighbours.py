@@ -33,9 +33,7 @@ class Neighbours:
         self._vectors = vectors
         self._outputs = tuple(outputs)
 
-    def ranked(
-        self, query: NDArray[np.float32], *, barred: Collection[int] = ()
-    ) -> Iterator[int]:
+    def ranked(self, query: NDArray[np.float32], *, barred: Collection[int] = ()) -> Iterator[int]:
         """Positions of examples, the most trusted first, without the barred ones.
 
         The nearest 64 vote: all examples of the best supported output come first, nearest first,
@@ -61,9 +59,7 @@ class Neighbours:
             if int(index) not in shown:
                 yield int(index)
 
-    def _neighbourhood(
-        self, near: NDArray[np.intp], cosine: NDArray[np.float32]
-    ) -> list[int]:
+    def _neighbourhood(self, near: NDArray[np.intp], cosine: NDArray[np.float32]) -> list[int]:
         """The nearest examples in the order that `ranked` describes."""
         groups: dict[str, list[int]] = {}
         for index in near.tolist():

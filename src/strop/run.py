@@ -232,6 +232,8 @@ class Run:
         task: The task's id.
         input: The task's input.
         split: The split the task was run in.
+        task_digest: Digest of the task as it was (`Task.digest`): a run says nothing about a task
+            whose input or expected answer was edited since. `None` for imported runs.
         trial: 0, 1, ... for repeated attempts.
         spec: Id of the spec, or `None` for an imported run of another agent.
         steps: What happened, in order, as far as it got.
@@ -247,6 +249,7 @@ class Run:
     task: str
     input: Json = field(hash=False)
     split: Split
+    task_digest: str | None = None
     trial: int = 0
     spec: str | None = None
     steps: tuple[Step, ...] = field(default=(), hash=False)
@@ -263,6 +266,7 @@ class Run:
             "task": self.task,
             "input": self.input,
             "split": self.split.value,
+            "task_digest": self.task_digest,
             "trial": self.trial,
             "spec": self.spec,
             "steps": [step.to_json() for step in self.steps],
@@ -276,7 +280,7 @@ class Run:
 
     @classmethod
     def from_json(cls, value: object, *, where: str = "run") -> "Run":
-        """The inverse of `to_json`; `shown`, `withheld`, `usage`, `at` and `trial` may be missing.
+        """The inverse of `to_json`; all but `id` and `task` may be missing.
 
         Raises:
             BadInput: Not an object, a missing field or a field of the wrong type.
@@ -291,8 +295,10 @@ class Run:
         if not isinstance(steps, list) or not all(isinstance(s, dict) for s in steps):
             raise BadInput("field 'steps' must be a list of objects", where=where)
         spec, at, trial = plain.get("spec"), plain.get("at"), plain.get("trial", 0)
-        if spec is not None and not isinstance(spec, str):
-            raise BadInput("field 'spec' must be a string or null", where=where)
+        task_digest = plain.get("task_digest")
+        for name, item in (("spec", spec), ("task_digest", task_digest)):
+            if item is not None and not isinstance(item, str):
+                raise BadInput(f"field {name!r} must be a string or null", where=where)
         if at is not None and (isinstance(at, bool) or not isinstance(at, int | float)):
             raise BadInput("field 'at' must be seconds since the epoch, or null", where=where)
         if not isinstance(trial, int) or isinstance(trial, bool) or trial < 0:
@@ -302,8 +308,9 @@ class Run:
             task=cast("str", plain["task"]),
             input=plain.get("input"),
             split=parse_split(str(plain.get("split", "production")), where=where),
+            task_digest=cast("str | None", task_digest),
             trial=trial,
-            spec=spec,
+            spec=cast("str | None", spec),
             steps=tuple(
                 step_from_json(step, where=f"{where}, step {i}") for i, step in enumerate(steps)
             ),

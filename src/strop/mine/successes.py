@@ -29,7 +29,8 @@ def mine_answers(
 
     Returns:
         At most two findings: ``successes`` (the agent's own good answers) and ``corrections``
-        (failed tasks with the known answer in their place), each with ``answers`` by task id.
+        (failed tasks with the known answer in their place), each with ``answers``: by task id,
+        the ``output`` and the ``run`` that shows it.
     """
     best: dict[str, ScoredRun] = {}
     for scored in runs:
@@ -47,7 +48,7 @@ def mine_answers(
                 kind="successes",
                 claim=f"{len(good)} tasks were answered with a score of {threshold:g} or more",
                 runs=tuple(scored.run.id for scored in good.values()),
-                data={"answers": {task: scored.run.output for task, scored in good.items()}},
+                data={"answers": _answers(good, {t: s.run.output for t, s in good.items()})},
             )
         )
     if mended:
@@ -56,7 +57,11 @@ def mine_answers(
                 kind="corrections",
                 claim=f"{len(mended)} tasks were answered wrongly, and the right answer is known",
                 runs=tuple(scored.run.id for scored in mended.values()),
-                data={"answers": {task: known[task] for task in mended}},
+                data={"answers": _answers(mended, known)},
             )
         )
     return tuple(findings)
+
+
+def _answers(runs: Mapping[str, ScoredRun], outputs: Mapping[str, Json]) -> dict[str, Json]:
+    return {task: {"output": outputs[task], "run": scored.run.id} for task, scored in runs.items()}

@@ -39,11 +39,11 @@ def propose_examples(
         if finding.kind not in counts:
             continue
         before = len(changes)
-        evidence = cast("JsonObject", finding.data["answers"])
-        for (task_id, output), run_id in zip(evidence.items(), finding.runs, strict=True):
+        answers = cast("Mapping[str, JsonObject]", finding.data["answers"])
+        for task_id, answer in answers.items():
             if task_id not in tasks:
                 continue
-            item = _example(tasks[task_id], output, run_id, corrected=finding.kind == "corrections")
+            item = _example(tasks[task_id], answer, corrected=finding.kind == "corrections")
             change = _change(held.get(item.id), item)
             if change is not None:
                 changes.append(change)
@@ -65,10 +65,10 @@ def propose_examples(
     )
 
 
-def _example(task: Task, output: Json, run_id: str, *, corrected: bool) -> Item:
+def _example(task: Task, answer: JsonObject, *, corrected: bool) -> Item:
     content: dict[str, Json] = {
         "input": task.input,
-        "output": output,
+        "output": answer["output"],
         "task": task.id,
     }
     if task.group is not None:
@@ -78,7 +78,10 @@ def _example(task: Task, output: Json, run_id: str, *, corrected: bool) -> Item:
         kind=Kind.EXAMPLE,
         content=content,
         provenance=Provenance(
-            by="mined:examples", runs=(run_id,), trust=Trust.EVIDENCE, corrected=corrected
+            by="mined:examples",
+            runs=(str(answer["run"]),),
+            trust=Trust.EVIDENCE,
+            corrected=corrected,
         ),
     )
 

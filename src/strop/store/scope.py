@@ -111,9 +111,7 @@ def _insert_new(table: Table, dialect: str) -> Insert:
 
 
 @cache
-def _replace(
-    table: Table, dialect: str, key: tuple[str, ...], replaced: tuple[str, ...]
-) -> Insert:
+def _replace(table: Table, dialect: str, key: tuple[str, ...], replaced: tuple[str, ...]) -> Insert:
     insert = _upsert(table, dialect)
     return insert.on_conflict_do_update(
         index_elements=["agent", *key], set_={name: insert.excluded[name] for name in replaced}

@@ -56,6 +56,7 @@ def open_store(
         raise UserMistake("a store needs the name of the agent")
     return Store(open_database(url, timeout=timeout), agent=agent, clock=clock)
 
+
 _SPECS_KEPT = 8  # in memory: the released spec, its origin, a candidate, and some before them
 
 

@@ -1,0 +1,413 @@
+"""The example lever from end to end, without a model: runs, findings, proposal, what a task is shown.
+
+Vectors are made by hand: which example is nearest is decided here, not by an embedder.
+"""
+
+from dataclasses import replace
+from zlib import crc32
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from inline_snapshot import snapshot
+
+from strop.context import Library, count_tokens, key_text, retrievable, select
+from strop.jsonvalue import as_text
+from strop.mine import Finding, mine_answers
+from strop.propose import propose_examples
+from strop.run import Run, Score, ScoredRun, ScoreFailure
+from strop.spec import (
+    Add,
+    AgentSpec,
+    Item,
+    Kind,
+    Provenance,
+    Revise,
+    Selection,
+    Trust,
+    apply,
+)
+from strop.task import Split, Task, normalised
+
+BASE = AgentSpec(
+    name="desk",
+    model="local",
+    items=(Item(id="c1", kind=Kind.CLAUSE, content={"text": "Name the intent."}),),
+)
+
+
+def attempt(task, value, *, output="yes", run=None, input=None):  # noqa: A002
+    made = Run(
+        id=run or f"run-{task}", task=task, input=input or task, split=Split.TRAIN, output=output
+    )
+    score = (
+        ScoreFailure(name="s", error="broke")
+        if value == "broke"
+        else Score(name="s", value=value)
+        if value is not None
+        else None
+    )
+    return ScoredRun(run=made, score=score)
+
+
+def train(*ids, **given):
+    return {id_: Task(id=id_, input=f"input of {id_}", split=Split.TRAIN, **given) for id_ in ids}
+
+
+def vector(text):
+    """Some unit vector, the same for the same text everywhere."""
+    made = np.random.default_rng(crc32(text.encode())).normal(size=8)
+    return (made / np.linalg.norm(made)).astype(np.float32)
+
+
+def library(spec):
+    vectors = {key_text(item): vector(key_text(item)) for item in retrievable(spec)}
+    return Library.build(spec, vectors, embedder="by hand")
+
+
+def shown(spec, task):
+    return select(spec, task, library=library(spec), query=vector(task.text))
+
+
+def example(id, input, output="yes", **source):  # noqa: A002
+    return Item(id=id, kind=Kind.EXAMPLE, content={"input": input, "output": output, **source})
+
+
+# --- mining --------------------------------------------------------------------------------------
+
+
+def test_good_answers_and_known_ones_are_found():
+    runs = [
+        attempt("a", 1.0, output="A"),
+        attempt("b", 0.2, output="wrong"),
+        attempt("c", 0.2, output="wrong"),
+        attempt("d", None),
+        attempt("e", "broke"),
+    ]
+    good, mended = mine_answers(runs, known={"a": "other", "b": "B", "d": "D", "e": "E"})
+    assert (good.kind, good.runs, good.data) == (
+        "successes",
+        ("run-a",),
+        {"answers": {"a": {"output": "A", "run": "run-a"}}},
+    )
+    assert (mended.kind, mended.runs) == ("corrections", ("run-b",))
+    assert mended.data == {"answers": {"b": {"output": "B", "run": "run-b"}}}
+
+
+def test_the_best_attempt_counts_and_of_equals_the_oldest():
+    runs = [
+        attempt("a", 0.9, output="first", run="r1"),
+        attempt("a", 0.9, output="second", run="r2"),
+        attempt("a", 0.1, output="third", run="r3"),
+        attempt("b", 0.1, output="bad", run="r4"),
+        attempt("b", 0.8, output="good", run="r5"),
+    ]
+    (good,) = mine_answers(runs, known={})
+    assert good.data == {
+        "answers": {"a": {"output": "first", "run": "r1"}, "b": {"output": "good", "run": "r5"}}
+    }
+    assert good.runs == ("r1", "r5")
+
+
+@pytest.mark.parametrize(("threshold", "found"), [(0.8, True), (0.81, False), (0.0, True)])
+def test_the_threshold_is_inclusive(threshold, found):
+    assert bool(mine_answers([attempt("a", 0.8)], known={}, threshold=threshold)) is found
+
+
+def test_nothing_is_found_in_nothing():
+    assert mine_answers([], known={"a": "A"}) == ()
+    assert mine_answers([attempt("a", None), attempt("b", "broke")], known={"b": "B"}) == ()
+
+
+def test_a_finding_is_the_same_finding_whatever_the_order_of_its_runs():
+    a, b = attempt("a", 1.0), attempt("b", 1.0)
+    (one,), (other,) = mine_answers([a, b], known={}), mine_answers([b, a], known={})
+    assert one.id == other.id
+    assert one.id != mine_answers([a], known={})[0].id
+    with pytest.raises(ValueError, match="at least one run as evidence"):
+        Finding(kind="successes", claim="x", runs=())
+
+
+# --- proposing -----------------------------------------------------------------------------------
+
+
+def test_a_proposal_carries_its_evidence():
+    findings = mine_answers([attempt("a", 1.0, output="A"), attempt("b", 0.0)], known={"b": "B"})
+    proposal = propose_examples(BASE, findings, train("a", "b", group="g"))
+    assert proposal.parent == BASE.id
+    assert proposal.proposer == "mined:examples"
+    assert proposal.summary == "2 examples: 1 from successful runs, 1 corrected"
+    assert proposal.findings == tuple(finding.id for finding in findings)
+    a, b = (change.item for change in proposal.changes)
+    assert a.content == {"input": "input of a", "output": "A", "task": "a", "group": "g"}
+    assert b.content == {"input": "input of b", "output": "B", "task": "b", "group": "g"}
+    mined = {"by": "mined:examples", "trust": Trust.EVIDENCE}
+    assert a.provenance == Provenance(runs=("run-a",), corrected=False, **mined)
+    assert b.provenance == Provenance(runs=("run-b",), corrected=True, **mined)
+
+
+def test_what_is_shown_already_is_not_proposed_again():
+    findings = mine_answers([attempt("a", 1.0), attempt("b", 1.0)], known={})
+    tasks = train("a", "b")
+    spec = apply(BASE, propose_examples(BASE, findings, tasks).changes)
+    assert propose_examples(spec, findings, tasks) is None
+    assert propose_examples(BASE, (), tasks) is None
+    assert propose_examples(BASE, findings, {}) is None
+
+
+def test_a_better_known_answer_revises_an_example_unless_it_is_protected():
+    tasks = train("a")
+    spec = apply(
+        BASE, propose_examples(BASE, mine_answers([attempt("a", 0.9)], known={}), tasks).changes
+    )
+    better = mine_answers([attempt("a", 1.0, output="better")], known={})
+    (change,) = propose_examples(spec, better, tasks).changes
+    assert isinstance(change, Revise)
+    assert apply(spec, [change]).items[-1].content["output"] == "better"
+    kept = replace(spec, items=tuple(replace(item, protected=True) for item in spec.items))
+    assert propose_examples(kept, better, tasks) is None
+
+
+def test_findings_that_name_a_task_twice_still_make_a_proposal():
+    first, second = (
+        mine_answers([attempt("a", 1.0, output=output)], known={})[0] for output in "xy"
+    )
+    proposal = propose_examples(BASE, [first, second], train("a"))
+    assert [type(change) for change in proposal.changes] == [Add, Revise]
+    assert apply(BASE, proposal.changes).items[-1].content["output"] == "y"
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcde"), st.sampled_from((None, 0.0, 0.8, 1.0)))))
+def test_every_proposal_applies_and_is_done_then(scored):
+    runs = [attempt(task, value, run=f"r{i}") for i, (task, value) in enumerate(scored)]
+    tasks, findings = train(*"abcd"), mine_answers(runs, known={"a": "A", "e": "E"})
+    proposal = propose_examples(BASE, findings, tasks)
+    if proposal is None:
+        return
+    spec = apply(BASE, proposal.changes)
+    assert propose_examples(spec, findings, tasks) is None
+    sources = [item.content["task"] for item in spec.of_kind(Kind.EXAMPLE)]
+    assert len(sources) == len(set(sources))
+    assert set(sources) <= set(tasks)
+
+
+# --- selecting -----------------------------------------------------------------------------------
+
+inputs = st.sampled_from(["Hello", "hello!", "Where is it?", "3 + 4", "3 - 4", "x" * 50, "é" * 9])
+examples = st.lists(
+    st.builds(
+        lambda input, output, task, group: {  # noqa: A006
+            "input": input,
+            "output": output,
+            "task": task,
+            **({"group": group} if group else {}),
+        },
+        inputs | st.dictionaries(st.sampled_from("kl"), inputs, max_size=2),
+        st.sampled_from(["yes", "no", "maybe " * 20]),
+        st.sampled_from("abcdef"),
+        st.sampled_from(["g", "h", None]),
+    ),
+    max_size=12,
+)
+
+
+@st.composite
+def libraries(draw):
+    """A spec with examples and notes, and a task that some of them come from."""
+    made = [
+        Item(id=f"e{i}", kind=Kind.EXAMPLE, content=content)
+        for i, content in enumerate(draw(examples))
+    ]
+    notes = [
+        Item(id=f"m{i}", kind=Kind.MEMORY, content={"text": text, "pinned": i == 0})
+        for i, text in enumerate(draw(st.lists(inputs, max_size=4)))
+    ]
+    selection = Selection(
+        examples=draw(st.integers(0, 5)),
+        memories=draw(st.integers(0, 3)),
+        tokens=draw(st.sampled_from((0, 20, 60, 1500))),
+    )
+    spec = replace(BASE, selection=selection, items=(*BASE.items, *made, *notes))
+    task = Task(
+        id=draw(st.sampled_from("abcxyz")),
+        input=draw(inputs),
+        group=draw(st.sampled_from(["g", "h", None])),
+    )
+    return spec, task
+
+
+@given(libraries())
+def test_a_task_never_sees_itself_or_its_paraphrases(both):
+    spec, task = both
+    by_id = {item.id: item.content for item in spec.items}
+    for demonstration in shown(spec, task).demonstrations:
+        source = by_id[demonstration.item]
+        assert source["task"] != task.id
+        assert task.group is None or source.get("group") != task.group
+
+
+@given(libraries())
+def test_no_input_is_shown_twice(both):
+    seen = [normalised(d.input) for d in shown(*both).demonstrations]
+    assert len(seen) == len(set(seen))
+
+
+@given(libraries())
+def test_the_bounds_of_the_selection_hold(both):
+    spec, task = both
+    context = shown(spec, task)
+    assert len(context.demonstrations) <= spec.selection.examples
+    assert len(context.notes) <= spec.selection.memories
+    spent = sum(count_tokens(d.input) + count_tokens(d.output) for d in context.demonstrations)
+    spent += sum(count_tokens(note) for note in context.notes)
+    assert spent <= spec.selection.tokens
+
+
+@given(libraries())
+def test_as_many_examples_as_fit_are_shown(both):
+    spec, task = both
+    spec = replace(spec, selection=Selection(examples=3, tokens=100_000))
+    fitting = {
+        normalised(as_text(item.content["input"]))
+        for item in spec.of_kind(Kind.EXAMPLE)
+        if item.content["task"] != task.id
+        and (task.group is None or item.content.get("group") != task.group)
+    }
+    assert len(shown(spec, task).demonstrations) == min(3, len(fitting))
+
+
+@given(libraries())
+def test_selecting_is_deterministic(both):
+    spec, task = both
+    assert shown(spec, task) == shown(spec, task)
+    again = AgentSpec.from_json(spec.to_json())
+    assert shown(again, Task.from_json(task.to_json())) == shown(spec, task)
+
+
+@given(libraries(), inputs)
+def test_the_stable_part_is_the_same_for_every_task(both, other):
+    spec, task = both
+    one, two = shown(spec, task), shown(spec, Task(id="other", input=other))
+    assert one.instructions.encode() == two.instructions.encode()
+    assert one.tools == two.tools
+    assert one.messages[0] == two.messages[0] == {"role": "system", "content": one.instructions}
+
+
+@given(libraries())
+def test_what_is_shown_is_accounted_for(both):
+    spec, task = both
+    context = shown(spec, task)
+    assert len(context.shown) == len(set(context.shown))
+    assert set(context.shown) <= {item.id for item in spec.items}
+    assert [d.item for d in context.demonstrations] == [
+        item_id for item_id in reversed(context.shown) if item_id.startswith("e")
+    ][::-1]
+    assert context.messages[-1]["role"] == "user"
+    assert context.messages[-1]["content"].endswith(task.text)
+
+
+def test_the_nearest_example_stands_next_to_the_task():
+    spec = replace(
+        BASE, items=(*BASE.items, example("far", "far", "1"), example("near", "near", "2"))
+    )
+    vectors = {"far": np.array([0, 1], np.float32), "near": np.array([1, 0], np.float32)}
+    made = Library.build(spec, vectors, embedder="by hand")
+    query = np.array([0.9, 0.1], np.float32)
+    context = select(spec, Task(id="t", input="q"), library=made, query=query)
+    assert [d.item for d in context.demonstrations] == ["far", "near"]
+
+
+def test_notes_get_the_tokens_that_examples_leave():
+    note = Item(id="m", kind=Kind.MEMORY, content={"text": "note"})
+    items = (*BASE.items, example("e", "input", "output"), note)
+    needed = sum(map(count_tokens, ("input", "output", "note")))
+    for tokens, notes in ((needed, ("note",)), (needed - 1, ())):
+        spec = replace(BASE, items=items, selection=Selection(tokens=tokens))
+        context = shown(spec, Task(id="t", input="q"))
+        assert [d.item for d in context.demonstrations] == ["e"]
+        assert context.notes == notes
+
+
+def test_without_a_library_there_is_the_stable_part_alone():
+    context = select(BASE, Task(id="t", input={"q": 1}))
+    assert context.messages == (
+        {"role": "system", "content": "Name the intent."},
+        {"role": "user", "content": '{"q": 1}'},
+    )
+    assert select(replace(BASE, items=()), Task(id="t", input="q")).messages == (
+        {"role": "user", "content": "q"},
+    )
+
+
+def test_the_layout_of_the_messages():
+    items = (
+        Item(id="c1", kind=Kind.CLAUSE, content={"text": "Name the intent."}),
+        Item(id="k1", kind=Kind.CRITERION, content={"text": "for judges only"}),
+        Item(id="c2", kind=Kind.CLAUSE, content={"text": "One word."}),
+        Item(id="h1", kind=Kind.HEURISTIC, content={"text": "Look twice."}),
+        Item(id="h2", kind=Kind.HEURISTIC, content={"text": "Ask for dates.", "when": "travel"}),
+        Item(id="m1", kind=Kind.MEMORY, content={"text": "Shop opens at 9.", "pinned": True}),
+        Item(id="m2", kind=Kind.MEMORY, content={"text": "Parcels take 3 days."}),
+        example("e1", "Where is it?", "tracking", task="a"),
+        example("e2", {"text": "I want my money back"}, ["refund"], task="b"),
+        example("e3", "my own words", "mine", task="t"),
+        example("e4", "my words again", "mine", task="u", group="g"),
+        Item(
+            id="t1",
+            kind=Kind.TOOL,
+            content={
+                "name": "find",
+                "description": "Finds parcels.",
+                "parameters": {"type": "object"},
+                "body": {"kind": "native", "function": "shop:find"},
+            },
+        ),
+    )
+    vectors = {
+        "Where is it?": [0.8, 0.6],
+        '{"text": "I want my money back"}': [0.6, 0.8],
+        "my own words": [1, 0],
+        "my words again": [1, 0],
+        "travel": [0.0, 1.0],
+        "Parcels take 3 days.": [1.0, 0.0],
+    }
+    spec = replace(BASE, items=items)
+    made = Library.build(
+        spec, {key: np.array(v, np.float32) for key, v in vectors.items()}, embedder="by hand"
+    )
+    task = Task(id="t", input="Where is my parcel?", group="g")
+    context = select(spec, task, library=made, query=np.array([1, 0], np.float32))
+    assert context.messages == snapshot(
+        (
+            {
+                "role": "system",
+                "content": """\
+Name the intent.
+One word.
+
+How to go about it:
+- Look twice.
+
+Always keep in mind:
+- Shop opens at 9.\
+""",
+            },
+            {"role": "user", "content": '{"text": "I want my money back"}'},
+            {"role": "assistant", "content": '["refund"]'},
+            {"role": "user", "content": "Where is it?"},
+            {"role": "assistant", "content": "tracking"},
+            {
+                "role": "user",
+                "content": """\
+Keep in mind:
+- Parcels take 3 days.
+- Ask for dates.
+
+Where is my parcel?\
+""",
+            },
+        )
+    )
+    assert context.shown == snapshot(("c1", "c2", "h1", "m1", "t1", "e2", "e1", "m2", "h2"))
+    assert [tool.id for tool in context.tools] == ["t1"]
