@@ -19,7 +19,12 @@ def test_the_readmes_code_runs_as_it_stands(tmp_path):
     (code,) = FENCE.findall((ROOT / "README.md").read_text())
     assert len([line for line in code.splitlines() if line]) <= 12
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=600
+        [sys.executable, "-c", code],
+        check=False,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr
     before, verdict, after = done.stdout.splitlines()

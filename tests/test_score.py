@@ -494,7 +494,7 @@ def raising(error):
 
 
 def untold():
-    class Mute(Exception):  # noqa: N818
+    class Mute(Exception):
         def __str__(self):
             raise RuntimeError
 

@@ -96,13 +96,13 @@ async def measure(count: int, repetitions: int) -> dict[str, dict[str, float]]:
 
 
 async def served(store, spec: AgentSpec, embedder, repetitions: int) -> list[float]:  # noqa: ANN001
-    """Times of the production loop as a whole: which spec serves, embed, select, run, score, store."""
+    """Times of the production loop as a whole, from which spec serves to what is stored."""
     parts = Parts(
         base=spec,
         store=store,
         libraries=Libraries(store, embedder),
         scorer=resolve_scorer("exact"),
-        backend=lambda spec: function_backend(answer_at_once),  # noqa: ARG005 - same for all specs
+        backend=lambda spec: function_backend(answer_at_once),
     )
     settle(spec, store)
     times = []

@@ -28,8 +28,8 @@ from strop.task import Split, Task
 __all__ = [
     "AgentFunction",
     "Backend",
-    "Limits",
     "LimitReached",
+    "Limits",
     "OutputRefused",
     "Trace",
     "execute",
@@ -141,7 +141,7 @@ async def execute(
         output = checked(answer, where="the agent's output")
         if output is None:
             error = RunError(type="output", message="the agent returned nothing (None)")
-    except (Exception, SystemExit) as raised:
+    except (Exception, SystemExit) as raised:  # noqa: BLE001 - whatever it is, it is recorded
         error = _classified(raised, timed_out=scope.cancelled_caught, limits=limits)
     if error is not None:
         trace.add(ErrorStep(type=error.type, message=error.message))

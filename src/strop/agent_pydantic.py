@@ -64,7 +64,7 @@ def pydantic_backend(
     """
 
     async def answer(task: Task, context: Context, trace: Trace, limits: Limits) -> Any:
-        # A grammar leaves no room for tool calls, so a model that has tools is asked to obey instead.
+        # A grammar leaves no room for tool calls: a model that has tools is asked to obey instead.
         forced = {} if context.tools else constrain(model, spec.output)
         agent = Agent(
             model,
@@ -123,7 +123,7 @@ def _format_note(schema: JsonObject | None) -> str | None:
 
 
 def _checked_by(schema: JsonObject | None) -> Callable[[Any], Any]:
-    """A validator of answers; what does not fit the schema is told to the model, which may retry."""
+    """A validator of answers: what does not fit is told to the model, which may try again."""
 
     def check(value: Any) -> Any:
         try:

@@ -85,7 +85,7 @@ def count_tokens(text: str) -> int:
 
 
 def retrievable(spec: AgentSpec) -> tuple[Item, ...]:
-    """The items of a spec that are chosen per task by similarity: examples, memories, heuristics."""
+    """A spec's items that are chosen per task by similarity: examples, memories, heuristics."""
     return tuple(
         item
         for item in spec.items

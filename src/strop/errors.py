@@ -6,7 +6,7 @@
     │   ├── NotInstalled       something optional is missing; the message names the command
     │   ├── ChangeRefused      a change that does not fit the spec it is applied to
     │   └── StoreUnavailable   the database is locked, full, read-only or from a newer version
-    └── ModelFailed            a model gave no usable answer; inside a run this is recorded, not raised
+    └── ModelFailed            a model gave no usable answer; inside a run this is recorded
 
 A failed run, a failed scorer and an undecided comparison are values (`Run.error`, `ScoreFailure`,
 `Verdict`), never exceptions. Every message says what happened, where, and what to do next.

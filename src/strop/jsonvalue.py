@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 # `Union`, because `|` with a name that is not defined yet fails when the module is imported.
-Json: TypeAlias = Union[None, bool, int, float, str, Sequence["Json"], Mapping[str, "Json"]]  # noqa: UP007
+Json: TypeAlias = Union[None, bool, int, float, str, Sequence["Json"], Mapping[str, "Json"]]  # noqa: UP007, RUF036
 JsonObject: TypeAlias = Mapping[str, Json]
 
 # Far above what people write and far below where an interpreter's recursion gives out, so that what

@@ -7,7 +7,7 @@ Next file: `config.py`.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from strop.agent import Backend, Limits, execute
@@ -326,9 +326,9 @@ def _sources(parts: Parts) -> dict[str, Task]:
 
 
 def _keep(store: Store, cycle: Cycle) -> None:
-    assert cycle.proposal is not None and cycle.candidate is not None  # noqa: S101 - for mypy
-    store.put_spec(cycle.candidate)
-    store.put_document("proposal", cycle.candidate.id, cycle.proposal.to_json())
+    if cycle.candidate is not None and cycle.proposal is not None:
+        store.put_spec(cycle.candidate)
+        store.put_document("proposal", cycle.candidate.id, cycle.proposal.to_json())
 
 
 def _rolled_back_before(count: int) -> Verdict:

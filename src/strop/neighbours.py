@@ -2,8 +2,8 @@
 
 Plain nearest neighbours show a small model three examples with three different answers, and it gets
 lost between them. Here the neighbourhood votes first: examples whose output has the most support
-come first. Where no output repeats, this is plain similarity. Pure numpy over unit vectors; which of
-the ranked examples fit the prompt is `context.py`'s business.
+come first. Where no output repeats, this is plain similarity. Pure numpy over unit vectors; which
+of the ranked examples fit the prompt is `context.py`'s business.
 
 Next file: `context.py`.
 """

@@ -149,14 +149,15 @@ class Item:
         return str(self.content["text"])
 
     def to_json(self) -> dict[str, Json]:
-        return {**self._behaviour(), "provenance": self.provenance.to_json()}
+        return {**self.behaviour(), "provenance": self.provenance.to_json()}
 
     @property
     def digest(self) -> str:
         """SHA-256 of the item without its provenance: the same item from elsewhere is the same."""
-        return digest(self._behaviour())
+        return digest(self.behaviour())
 
-    def _behaviour(self) -> dict[str, Json]:
+    def behaviour(self) -> dict[str, Json]:
+        """The item as JSON without its provenance: what decides what an agent does."""
         return {
             "id": self.id,
             "kind": self.kind.value,
@@ -245,7 +246,7 @@ class AgentSpec:
     @cached_property
     def id(self) -> str:
         """SHA-256, in hex, of the canonical JSON of everything but provenance."""
-        items: list[Json] = [item._behaviour() for item in self.items]
+        items: list[Json] = [item.behaviour() for item in self.items]
         return digest({**self._frame(), "items": items})
 
     @property

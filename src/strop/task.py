@@ -344,9 +344,11 @@ def find_problems(tasks: Sequence[Task]) -> tuple[str, ...]:
     counts = Counter(t.split for t in tasks)
     if counts[None]:
         problems.append(f"{counts[None]} tasks have no split; run `strop tasks split`")
-    for split in (Split.TRAIN, Split.VALIDATION, Split.TEST):
-        if not counts[split]:
-            problems.append(f"no task is in split {split.value!r}")
+    problems += [
+        f"no task is in split {split.value!r}"
+        for split in (Split.TRAIN, Split.VALIDATION, Split.TEST)
+        if not counts[split]
+    ]
     blind = sum(1 for t in tasks if t.expected is None)
     if blind:
         problems.append(f"{blind} tasks have no expected answer; only a judge can score them")

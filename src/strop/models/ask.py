@@ -93,7 +93,7 @@ async def ask(
 
 
 def usage_of(response: "ModelResponse", *, seconds: float = 0.0) -> Usage:
-    """The usage of one model response; `cost` is 0 for local models, `None` where no price is known."""
+    """The usage of one model response; `cost` is 0 for local models, `None` where not known."""
     used = response.usage
     return Usage(
         input_tokens=used.input_tokens,

@@ -189,7 +189,7 @@ def pool_for(gguf: Path, *, context: int, notify: Notify | None = None) -> Serve
 def server_count() -> int:
     """How many servers a model may have, and so how many runs at a time are worth having.
 
-    One for each of two cores, since a server has one thread; ``STROP_LOCAL_SERVERS`` says otherwise.
+    Two where there are two cores, as a server has one thread, or what ``STROP_LOCAL_SERVERS`` says.
 
     Raises:
         BadInput: ``STROP_LOCAL_SERVERS`` is not a whole number from 1.

@@ -1,7 +1,7 @@
 """Native tools: Python functions of the user's, registered by reference.
 
 `native_item` describes a function as a tool item, its schema taken from signature and docstring;
-`native_function` finds the function behind an item again. Calling it is the agent runtime's business.
+`native_function` finds the function behind an item again. It calls none.
 
 Next file: `agent.py`.
 """
