@@ -1,0 +1,55 @@
+"""From a configuration's path to an agent that can run.
+
+Whatever can be checked without writing is checked before the store is opened, so that a mistake
+leaves the folder as it was.
+
+Next file: `cli/output.py`.
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+
+from strop.cli.opening import tasks_of
+from strop.config import load_config
+from strop.errors import BadInput
+from strop.improving import assemble
+from strop.loops import Parts
+from strop.models.resolve import resolve_model
+from strop.task import Split, in_split
+
+__all__ = ["opened_agent"]
+
+
+@contextmanager
+def opened_agent(
+    path: Path, *, needs: Sequence[Split] = (), will_run: bool = True
+) -> Iterator[Parts]:
+    """The agent that the configuration at `path` describes, assembled.
+
+    Args:
+        path: The configuration.
+        needs: Splits that must hold tasks.
+        will_run: The model will be asked, so it must be there.
+    """
+    config = load_config(path)
+    # Tools and scorers lie beside the configuration, wherever `strop` itself is installed.
+    sys.path.insert(0, str(path.resolve().parent))
+    # What tools and scorers print must not stand between results.
+    with redirect_stdout(sys.stderr):
+        tasks = tasks_of(config, path)
+        for split in needs:
+            if not config.tasks:
+                raise BadInput(
+                    "there are no tasks; name a file, for example `tasks: tasks.jsonl`",
+                    where=str(path),
+                )
+            in_split(tasks, split=split)
+        if will_run:
+            resolve_model(config.model)
+        parts = assemble(config, folder=path.parent, tasks=tasks)
+        try:
+            yield parts
+        finally:
+            parts.store.close()

@@ -1,0 +1,77 @@
+"""`strop demo`: shows what `strop.demo.run_demo` does. This is the last file of the package."""
+
+from pathlib import Path
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from strop.cli.output import (
+    amount,
+    block,
+    duration,
+    note,
+    points,
+    show,
+    signed,
+    spread,
+    table,
+    text,
+)
+from strop.cli.progress import shown_progress
+from strop.demo import DemoReport, Side, run_demo
+from strop.errors import BadInput, UserMistake
+
+__all__ = ["demo"]
+
+
+_MARK = "# The demo's agent"  # how the configuration begins that the demo writes
+
+
+def demo(folder: Path, *, quick: bool, as_json: bool) -> int:
+    """The whole loop on the embedded model."""
+    try:
+        _refuse_foreign(folder)
+        with shown_progress() as progress:
+            report = run_demo(folder, progress=progress, say=note, quick=quick)
+    except OSError as error:
+        raise BadInput(f"cannot be written: {error.strerror}", where=str(folder)) from None
+    show(report.to_json(), *_blocks(report), as_json=as_json)
+    return 0
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """Keep the demo out of a project that is not its own: it writes over what is there."""
+    config, tasks = folder / "strop.yaml", folder / "tasks.jsonl"
+    if config.is_file() and config.read_text("utf-8", "replace").startswith(_MARK):
+        return
+    for file in (config, tasks):
+        if file.exists():
+            raise UserMistake(
+                f"{file} is there already and is not the demo's; name another folder: "
+                "`strop demo DIR`"
+            )
+
+
+def _blocks(report: DemoReport) -> list[RenderableType]:
+    before, after = report.before, report.after
+    columns = ("sealed test", "score", "95 % interval", "tokens")
+    rows = [_row("before", before), _row("after", after)]
+    lift = signed(after.mean - before.mean)
+    out: list[RenderableType] = [
+        block(table(columns, rows, right=columns[1:]), left=0, top=1),
+        Text.assemble(
+            ("change  ", "dim"), (lift, "bold"), (f"  in {duration(report.seconds)}", "dim")
+        ),
+    ]
+    if report.sample:
+        out.append(block(text(f"“{report.sample['message']}”", "italic"), left=0, top=1))
+        out.append(block(text(f"before  {report.sample['before']}", "red")))
+        out.append(block(text(f"after   {report.sample['after']}", "green")))
+    folder = report.folder
+    out.append(block(text(f"all of it is in {folder}; look around:", "dim"), left=0, top=1))
+    out.append(block(text(f"cd {folder} && strop log", "bold")))
+    return out
+
+
+def _row(name: str, side: Side) -> list[str]:
+    return [name, points(side.mean), spread(side.interval), amount(side.usage.tokens)]

@@ -1,0 +1,200 @@
+"""`strop improve`: one improvement cycle, or with `--dry-run` what it would run and cost.
+
+Next file: `cli/releasing.py`.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import cast
+
+import anyio
+from rich.console import RenderableType
+from rich.text import Text
+
+from strop.cli.assembling import opened_agent
+from strop.cli.output import (
+    block,
+    heading,
+    points,
+    show,
+    signed,
+    spread,
+    table,
+    text,
+    took,
+)
+from strop.cli.progress import shown_progress
+from strop.evaluation import Budget
+from strop.gate import Comparison, Decision, Verdict, interval
+from strop.jsonvalue import JsonObject
+from strop.loops import Cycle, improve_once, plan_cycle
+from strop.task import Split
+
+__all__ = ["VERDICT_STYLES", "improve", "plan"]
+
+INCONCLUSIVE = 3
+VERDICT_STYLES = {
+    Decision.ACCEPT: ("accepted", "bold green"),
+    Decision.REJECT: ("rejected", "bold red"),
+    Decision.INCONCLUSIVE: ("inconclusive", "bold yellow"),
+}
+_NEEDED = (Split.TRAIN, Split.VALIDATION)
+_NAMED = 8  # tasks won or lost that are named
+
+
+def plan(config: Path, *, as_json: bool) -> int:
+    """What a cycle would run and cost."""
+    with opened_agent(config, needs=_NEEDED, will_run=False) as parts:
+        planned = plan_cycle(parts)
+    show(planned, *_plan_blocks(planned), as_json=as_json)
+    return 0
+
+
+def improve(config: Path, *, budget: Budget, as_json: bool) -> int:
+    """One cycle; 0 when it was decided, 3 when it was not."""
+    with opened_agent(config, needs=_NEEDED) as parts, shown_progress() as progress:
+
+        async def work() -> Cycle:
+            return await improve_once(parts, budget=budget, progress=progress)
+
+        cycle = anyio.run(work)
+    show(cycle.to_json(), *_blocks(cycle), as_json=as_json)
+    undecided = cycle.verdict is not None and cycle.verdict.decision is Decision.INCONCLUSIVE
+    return INCONCLUSIVE if undecided else 0
+
+
+def _plan_blocks(planned: JsonObject) -> list[RenderableType]:
+    runs = cast("dict[str, int]", planned["runs"])
+    told = {
+        "train": "the train tasks, to learn from",
+        "baseline": "the validation tasks, as the agent is now",
+        "candidate": "the validation tasks, with what is proposed",
+    }
+    rows = [[str(runs[name]), what] for name, what in told.items()]
+    tokens, cost = cast("int | None", planned["tokens"]), cast("float | None", planned["cost"])
+    seconds = cast("float | None", planned["seconds"])
+    if tokens is None:
+        about = "what they cost is not known before the first run"
+    else:
+        about = f"about {took(tokens, cost, seconds)}"
+    return [
+        heading(f"{runs['total']} runs to do", about),
+        block(table(("runs", "on"), rows, right=("runs",)), top=1),
+        block(text("nothing was run; leave out --dry-run to start", "dim"), top=1),
+    ]
+
+
+def _blocks(cycle: Cycle) -> list[RenderableType]:
+    out: list[RenderableType] = [_story(cycle)]
+    if cycle.comparison is not None:
+        out += [block(each, top=1) for each in _compared(cycle.comparison)]
+    if cycle.verdict is not None:
+        out += _decision(cycle.verdict)
+    out.append(block(text(_outcome(cycle)), left=0, top=1))
+    out.append(text(_next(cycle), "dim"))
+    return out
+
+
+def _story(cycle: Cycle) -> RenderableType:
+    """What was found, and what was proposed because of it."""
+    claims = [f.claim for f in cycle.findings] or ["nothing worth showing in the runs so far"]
+    rows: list[list[str | Text]] = [
+        [text("" if i else "found", "dim"), text(claim)] for i, claim in enumerate(claims)
+    ]
+    if cycle.proposal is not None:
+        summary = f"{cycle.proposal.summary}, by {cycle.proposal.proposer}"
+        rows.append([text("proposed", "dim"), text(summary)])
+    out = table(("", ""), rows)
+    out.show_header = False
+    return out
+
+
+def _compared(comparison: Comparison) -> list[RenderableType]:
+    parts = (_before_after(comparison), _categories(comparison), _flips(comparison))
+    return [part for part in parts if part is not None]
+
+
+def _before_after(comparison: Comparison) -> RenderableType:
+    """Both specs on the validation tasks, with their intervals."""
+    before = [fmean(pair.baseline) for pair in comparison.scored]
+    after = [fmean(pair.candidate) for pair in comparison.scored]
+    change = signed(comparison.effect)
+    rows = [
+        ["before", points(comparison.baseline_mean), spread(interval(before)), ""],
+        ["after", points(comparison.candidate_mean), spread(interval(after)), change],
+    ]
+    columns = (f"{len(comparison.scored)} validation tasks", "score", "95 % interval", "change")
+    return table(columns, rows, right=columns[1:])
+
+
+def _categories(comparison: Comparison) -> RenderableType | None:
+    """The same by category, where there are several."""
+    rows = [
+        [
+            name,
+            str(len(part.scored)),
+            points(part.baseline_mean),
+            points(part.candidate_mean),
+            signed(part.effect),
+        ]
+        for name, part in comparison.by_category().items()
+    ]
+    columns = ("category", "tasks", "before", "after", "change")
+    return table(columns, rows, right=columns[1:]) if len(rows) > 1 else None
+
+
+def _flips(comparison: Comparison) -> RenderableType:
+    """The tasks that went better, those that went worse, and what both sides took."""
+    differences = [(pair.task, pair.difference or 0.0) for pair in comparison.pairs]
+    won = [task for task, difference in differences if difference > 0]
+    lost = [task for task, difference in differences if difference < 0]
+    sides = [
+        took(usage.tokens, usage.cost, None)
+        for usage in (comparison.baseline_usage, comparison.candidate_usage)
+    ]
+    rows: list[list[str | Text]] = [
+        [text("won", "green" if won else "dim"), str(len(won)), _names(won)],
+        [text("lost", "red" if lost else "dim"), str(len(lost)), _names(lost)],
+        [text("took", "dim"), "", f"{sides[0]} before; {sides[1]} after"],
+    ]
+    out = table(("", "n", ""), rows, right=("n",))
+    out.show_header = False
+    return out
+
+
+def _names(tasks: Sequence[str]) -> str:
+    return ", ".join(tasks[:_NAMED]) + (", ..." if len(tasks) > _NAMED else "")
+
+
+def _decision(verdict: Verdict) -> list[RenderableType]:
+    word, style = VERDICT_STYLES[verdict.decision]
+    out: list[RenderableType] = [block(text(word.upper(), style), left=0, top=1)]
+    return [*out, *(block(text(reason.message)) for reason in verdict.reasons)]
+
+
+def _outcome(cycle: Cycle) -> str:
+    """What is different now."""
+    serving = cycle.parent.short_id
+    if cycle.release is not None:
+        return f"released {cycle.release.spec[:10]}; before it, {serving} served"
+    if cycle.proposal is None:
+        why = "the agent shows all of it already" if cycle.findings else "no run is worth showing"
+        return f"nothing to propose: {why}; {serving} serves on"
+    return f"nothing was released; {serving} serves on"
+
+
+def _next(cycle: Cycle) -> str:
+    """Where to look now."""
+    if cycle.release is not None:
+        return "see `strop diff` for what changed; `strop rollback` undoes it"
+    if cycle.verdict is None:
+        return "more train tasks give it more to learn from; `strop log` shows what was tried"
+    if any(reason.code == "budget" for reason in cycle.verdict.reasons):
+        return "`strop improve` goes on where this one stopped"
+    if cycle.verdict.decision is Decision.INCONCLUSIVE:
+        return "more validation tasks make differences clearer; `strop log` shows what was tried"
+    if cycle.candidate is not None:
+        specs = f"{cycle.parent.short_id} {cycle.candidate.short_id}"
+        return f"see `strop diff {specs}` for what was tried"
+    return "`strop log` shows what was tried"
