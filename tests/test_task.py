@@ -353,3 +353,11 @@ def test_clean_tasks_have_no_problems():
         for split in (Split.TRAIN, Split.VALIDATION, Split.TEST)
     ]
     assert find_problems(many) == ()
+
+
+def test_a_share_too_small_for_any_category_is_met_over_all():
+    many = [task(f"{c}-{i}", category=f"c{c:02}") for c in range(40) for i in range(10)]
+    dealt = assign_splits(many, shares={Split.TRAIN: 0.95, Split.VALIDATION: 0.05})
+    held_out = [each.category for each in dealt if each.split is Split.VALIDATION]
+    assert len(held_out) == 20
+    assert len(set(held_out)) == 20  # never two from one category

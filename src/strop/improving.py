@@ -63,8 +63,9 @@ def assemble(
     Raises:
         UserMistake: Anything in the configuration that does not hold.
     """
-    if str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))  # tools and scorers live beside the configuration
+    beside = str(folder.resolve())
+    if beside not in sys.path:
+        sys.path.insert(0, beside)  # tools and scorers live beside the configuration
     if tasks is None:
         tasks = load_tasks(folder / config.tasks) if config.tasks else ()
     embedder = resolve_embedder(config.embedder)

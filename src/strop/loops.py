@@ -169,9 +169,9 @@ async def improve_once(
     Raises:
         BadInput: There are no train or no validation tasks.
     """
-    spec = settle(parts.base, parts.store)
     train = in_split(parts.tasks, split=Split.TRAIN)
     validation = in_split(parts.tasks, split=Split.VALIDATION)
+    spec = settle(parts.base, parts.store)
     parts.store.put_tasks(parts.tasks)
     evaluator = parts.evaluator(budget or Budget(), progress)
     await evaluator.evaluate(spec, train, split=Split.TRAIN, trials=1)
@@ -249,10 +249,11 @@ def plan_cycle(parts: Parts) -> dict[str, Json]:
 
     The candidate is not known before the train runs are in, so its evaluations count in full.
     """
-    spec = settle(parts.base, parts.store)
-    evaluator = parts.evaluator(Budget(), silent)
     train = in_split(parts.tasks, split=Split.TRAIN)
     validation = in_split(parts.tasks, split=Split.VALIDATION)
+    # Planning releases nothing: before the first release, the configured spec is what will be.
+    spec = settle(parts.base, parts.store) if parts.store.released() else parts.base
+    evaluator = parts.evaluator(Budget(), silent)
     todo = {
         "train": evaluator.missing(spec, train, trials=1),
         "baseline": evaluator.missing(spec, validation, trials=parts.trials),

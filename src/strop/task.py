@@ -264,8 +264,9 @@ def assign_splits(
 
     Stratified by category: within each category, groups are ordered by the hash of
     ``seed:group`` and dealt so that each split comes nearest to its share of the *tasks*, those
-    that have a split already counted. Adding tasks later moves none that already has a split.
-    The order of the tasks does not matter.
+    that have a split already counted. What a split is owed at the end of a category it gets first
+    in the next, so that a small share is met over all where no category is large enough for it.
+    Adding tasks later moves none that already has a split. The order of the tasks does not matter.
 
     Args:
         tasks: All tasks of the agent.
@@ -282,8 +283,9 @@ def assign_splits(
     strata: dict[str, list[Task]] = {}
     for task in tasks:
         strata.setdefault(task.category or "", []).append(task)
+    owed = dict.fromkeys(shares, 0.0)
     for _, stratum in sorted(strata.items()):  # a group may stand in two categories
-        _deal(stratum, shares, settled, seed)
+        _deal(stratum, shares, settled, owed, seed)
     return tuple(t if t.split is not None else replace(t, split=settled[_group(t)]) for t in tasks)
 
 
@@ -295,9 +297,13 @@ def _deal(
     stratum: Sequence[Task],
     shares: Mapping[Split, float],
     settled: dict[str, Split],
+    owed: dict[Split, float],
     seed: int,
 ) -> None:
-    """Deal the groups of one category, the most starved split first; fills `settled` in place."""
+    """Deal the groups of one category, the most starved split first.
+
+    Fills `settled` in place, and adds to `owed` what the splits are owed from this category.
+    """
     total = math.fsum(shares.values())
     order = [split for split in Split if split in shares]
     dealt = Counter(task.split for task in stratum if task.split in shares)
@@ -306,8 +312,11 @@ def _deal(
     for key in sorted(sizes, key=lambda k: hashlib.sha256(f"{seed}:{k}".encode()).hexdigest()):
         done += sizes[key]
         if key not in settled:
-            settled[key] = max(order, key=lambda s: shares[s] / total * done - dealt[s])
+            settled[key] = max(order, key=lambda s: shares[s] / total * done - dealt[s] + owed[s])
         dealt[settled[key]] += sizes[key]
+    given = Counter(settled[_group(task)] for task in stratum if task.split is None)
+    for split in order:
+        owed[split] += shares[split] / total * given.total() - given[split]
 
 
 # What changes no meaning: spaces, marks of a sentence, a hyphen in a word. Not the signs of numbers

@@ -34,8 +34,6 @@ def opened_agent(
         will_run: The model will be asked, so it must be there.
     """
     config = load_config(path)
-    # Tools and scorers lie beside the configuration, wherever `strop` itself is installed.
-    sys.path.insert(0, str(path.resolve().parent))
     # What tools and scorers print must not stand between results.
     with redirect_stdout(sys.stderr):
         tasks = tasks_of(config, path)

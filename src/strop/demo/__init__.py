@@ -19,6 +19,7 @@ import anyio
 
 from strop import loops
 from strop.config import load_config
+from strop.errors import BadInput
 from strop.evaluation import Budget, Progress
 from strop.gate import interval
 from strop.improving import assemble
@@ -148,7 +149,10 @@ def run_demo(
 
 def _scaffold(folder: Path, *, quick: bool) -> Path:
     """Write `strop.yaml` and the tasks, split by paraphrase group."""
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"cannot be made: {error.strerror}", where=str(folder)) from None
     data = resources.files("strop.demo") / "data"
     answers = json.loads((data / "answers.json").read_text(encoding="utf-8"))
     with resources.as_file(data / "messages.jsonl") as messages:

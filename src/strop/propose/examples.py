@@ -40,7 +40,8 @@ def propose_examples(
             continue
         before = len(changes)
         answers = cast("Mapping[str, JsonObject]", finding.data["answers"])
-        for task_id, answer in answers.items():
+        # Runs finish in any order; the same examples in the same order are the same spec.
+        for task_id, answer in sorted(answers.items()):
             if task_id not in tasks:
                 continue
             item = _example(tasks[task_id], answer, corrected=finding.kind == "corrections")
