@@ -1,4 +1,7 @@
-"""`strop demo`: shows what `strop.demo.run_demo` does. This is the last file of the package."""
+"""`strop demo`: shows what `strop.demo.run_demo` does.
+
+Next file: `cli/__main__.py`.
+"""
 
 from pathlib import Path
 

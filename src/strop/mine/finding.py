@@ -1,6 +1,6 @@
 """`Finding`: a claim about runs, with the runs that show it.
 
-Next file: `propose/proposal.py`.
+Next file: `mine/successes.py`.
 """
 
 from dataclasses import dataclass, field

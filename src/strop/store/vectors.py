@@ -3,7 +3,7 @@
 Vectors lie as little-endian float32, under the SHA-256 of the text (the text itself is in the run
 or item it came from). This file does not search: `context.py` does, in numpy.
 
-Next file: `store/store.py`.
+Next file: `store/spool.py`.
 """
 
 import hashlib
