@@ -1,13 +1,16 @@
 """The two loops end to end, on a real SQLite store and the bundled embedder."""
 
+import asyncio
 import json
 import sqlite3
+import threading
 from collections import Counter
 
+import anyio
 import pytest
 
 import strop
-from strop import SelfImprovingAgent, Split
+from strop import Kind, Run, Score, ScoredRun, SelfImprovingAgent, Split, loops
 from strop.errors import BadInput, UserMistake
 from strop.evaluation import Budget
 from strop.gate import Decision
@@ -261,3 +264,179 @@ def test_everything_public_is_there():
     assert set(strop.__all__) <= set(dir(strop))
     with pytest.raises(AttributeError, match="nonsense"):
         strop.nonsense  # noqa: B018
+
+
+# --- what must not leak, be lost, or be taken for something else ---------------------------------
+
+
+def small(tmp_path, agent, tasks=None, **fields):
+    return SelfImprovingAgent(
+        tasks=desk_tasks() if tasks is None else tasks,
+        agent=agent,
+        scorer=fields.pop("scorer", "exact"),
+        embedder="static",
+        store=str(tmp_path / "strop.db"),
+        **fields,
+    )
+
+
+def test_an_example_with_the_very_same_input_is_never_shown(tmp_path):
+    splits = ["train", "validation", "test"] * 12
+    tasks = [
+        {"id": f"t{i}", "input": f"key {i // 3}", "expected": f"v{i // 3}", "split": split}
+        for i, split in enumerate(splits)
+    ]
+    seen = []
+
+    def agent(task, context):
+        seen.extend((task.text, shown.input) for shown in context.demonstrations)
+        return context.demonstrations[-1].output if context.demonstrations else "?"
+
+    with small(tmp_path, agent, tasks) as desk:
+        cycle = desk.improve()
+        # The answers of validation tasks stand in train, under other ids: nothing may be read off.
+        assert cycle.release is None
+    assert all(asked != shown for asked, shown in seen)
+
+
+def test_a_production_run_of_a_sealed_input_teaches_nothing(desk):
+    sealed = next(task for task in desk.parts.tasks if task.split is Split.TEST)
+    run = desk.run(sealed.text)
+    desk.score(run.run, 1.0, by="reviewer")
+    cycle = desk.improve()
+    inputs = {change.item.content["input"] for change in cycle.proposal.changes}
+    assert sealed.text not in inputs
+
+
+def test_a_sealed_task_is_not_run_by_the_front_door(desk):
+    sealed = next(task for task in desk.parts.tasks if task.split is Split.TEST)
+    with pytest.raises(BadInput, match="is sealed"):
+        desk.run(sealed)
+
+
+def test_a_list_of_tasks_that_grows_moves_no_task(tmp_path):
+    tasks = desk_tasks()
+    with small(tmp_path, Copycat(), tasks[:40]) as first:
+        before = {task.id: task.split for task in first.parts.tasks}
+    with small(tmp_path, Copycat(), tasks) as second:
+        after = {task.id: task.split for task in second.parts.tasks}
+    assert before.items() <= after.items()
+
+
+def test_tasks_given_twice_are_refused(tmp_path):
+    with pytest.raises(BadInput, match="ids must be unique"):
+        small(tmp_path, Copycat(), [*desk_tasks(), desk_tasks()[0]])
+
+
+def test_another_agent_function_is_evaluated_anew(tmp_path):
+    with small(tmp_path, lambda task, context: "nothing") as worse:
+        assert {s.value for s in worse.evaluate(split="validation")} == {0.0}
+    with small(tmp_path, lambda task, context: task.expected) as better:
+        assert {s.value for s in better.evaluate(split="validation")} == {1.0}
+
+
+def test_other_limits_are_evaluated_anew(tmp_path):
+    async def slow(task, context):
+        await anyio.sleep(0.1)
+        return task.expected
+
+    with small(tmp_path, slow, limits={"seconds": 0.01}, concurrency=8) as hurried:
+        assert {s.run.error.type for s in hurried.evaluate(split="validation")} == {"timeout"}
+    with small(tmp_path, slow, limits={"seconds": 5}, concurrency=8) as patient:
+        assert {s.value for s in patient.evaluate(split="validation")} == {1.0}
+
+
+def test_a_set_up_that_does_not_hold_is_no_score_and_is_tried_again(tmp_path):
+    broken = True
+
+    def agent(task, context):
+        if broken:
+            raise BadInput("no such folder")
+        return task.expected
+
+    with small(tmp_path, agent) as desk:
+        runs = desk.evaluate(split="validation")
+        assert {s.run.error.type for s in runs} == {"model"}
+        assert {s.value for s in runs} == {None}
+        cycle = desk.improve()
+        assert cycle.verdict.decision is Decision.INCONCLUSIVE
+        assert cycle.verdict.reasons[0].code == "unscored"
+        broken = False
+        assert {s.value for s in desk.evaluate(split="validation")} == {1.0}
+
+
+def test_a_budget_spent_on_train_is_inconclusive(desk):
+    cycle = desk.improve(budget=Budget(runs=1))
+    assert cycle.verdict.reasons[0].code == "budget"
+
+
+def test_another_policy_judges_anew(tmp_path):
+    with small(tmp_path, Copycat(), policy={"min_tasks": 50}) as strict:
+        assert strict.improve().verdict.reasons[0].code == "too_few_tasks"
+    with small(tmp_path, Copycat(), policy={"min_tasks": 5}) as lenient:
+        assert lenient.improve().verdict.decision is Decision.ACCEPT
+
+
+def test_an_agent_that_raises_a_cancellation_is_a_failed_run(tmp_path):
+    async def agent(task, context):
+        raise asyncio.CancelledError
+
+    with small(tmp_path, agent, concurrency=1) as desk:
+        runs = desk.evaluate(split="validation")
+        assert len(runs) == sum(t.split is Split.VALIDATION for t in desk.parts.tasks)
+        assert {s.run.error.type for s in runs} == {"agent"}
+
+
+def test_a_rollback_keeps_the_model_of_today(tmp_path):
+    def agent(model):
+        return small(tmp_path, Copycat(), model=model)
+
+    with agent("test") as old:
+        old.improve()
+    with agent("local") as new:
+        assert new.run("where is my parcel").run.spec == new.spec.id
+        new.rollback(to="original")
+        assert new.spec.model == "local"
+        assert new.spec.of_kind(Kind.EXAMPLE) == ()
+
+
+def test_planning_releases_nothing(tmp_path):
+    with small(tmp_path, Copycat(), instructions=["One."]) as old:
+        old.improve()
+    with small(tmp_path, Copycat(), instructions=["Two."]) as new:
+        plan = loops.plan_cycle(new.parts)
+        assert plan["runs"]["total"] > 0
+        assert len(new.history()) == 2
+
+
+def test_imported_runs_teach_only_what_they_were_asked(desk):
+    train = next(task for task in desk.parts.tasks if task.split is Split.TRAIN)
+    other = Run(id="r1", task=train.id, input="something else", split=Split.TRAIN, output="ZZZ")
+    desk.store.put_runs([ScoredRun(run=other, score=Score(name="exact", value=1.0))])
+    cycle = desk.improve()
+    assert "ZZZ" not in {change.item.content["output"] for change in cycle.proposal.changes}
+
+
+def test_closing_ends_what_is_running(tmp_path):
+    async def endless(task, context):
+        started.set()
+        await anyio.sleep(60)
+
+    started = threading.Event()
+    desk = small(tmp_path, endless)
+    outcome = []
+
+    def run():
+        try:
+            desk.run("hello")
+        except BaseException as error:  # noqa: BLE001 - whatever ends it
+            outcome.append(type(error).__name__)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    assert started.wait(10)
+    desk.close()
+    thread.join(10)
+    assert outcome == ["CancelledError"]
+    with pytest.raises(UserMistake, match="closed"):
+        desk.run("hello")

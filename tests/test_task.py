@@ -3,6 +3,7 @@
 import json
 import time
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -45,11 +46,20 @@ def test_a_task_survives_json(made):
 
 @given(tasks())
 def test_the_digest_is_of_what_decides_a_result(made):
-    other = Task(id=made.id, input=made.input, expected=made.expected, category="other")
+    other = replace(made, split=Split.TEST, group="other", critical=not made.critical)
     assert other.digest == made.digest
 
 
-@pytest.mark.parametrize("change", [{"id": "b"}, {"input": "bye"}, {"expected": "x"}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"id": "b"},
+        {"input": "bye"},
+        {"expected": "x"},
+        {"category": "x"},
+        {"metadata": {"weight": 1}},
+    ],
+)
 def test_the_digest_tells_tasks_apart(change):
     assert task(**change).digest != task().digest
 

@@ -4,13 +4,20 @@ from dataclasses import replace
 
 import pytest
 
-from strop.gate import Comparison, Decision, Pair, Reason, Verdict
+from strop.gate import Comparison, Decision, MarginPolicy, Pair, Reason, Verdict
 from strop.propose import Proposal
 from strop.release import Action, Release
 from strop.spec import Add, AgentSpec, Item, Kind, Remove
 from strop.store import open_store
 from strop.task import Split, Task
-from strop.verdicts import looks, record_verdict, standing_verdict, task_set, without_rolled_back
+from strop.verdicts import (
+    looks,
+    record_verdict,
+    standing_verdict,
+    task_set,
+    terms_of,
+    without_rolled_back,
+)
 
 ONE = Item(id="one", kind=Kind.CLAUSE, content={"text": "One."})
 TWO = Item(id="two", kind=Kind.CLAUSE, content={"text": "Two."})
@@ -41,7 +48,30 @@ def record(store, decision, *codes, tasks=TASKS):
         pairs=(Pair(task="a", category=None, critical=False, baseline=(0.0,), candidate=(1.0,)),),
         looks=looks(store, tasks) + 1,
     )
-    record_verdict(store, PROPOSAL, comparison, Verdict(decision=decision, reasons=reasons), tasks)
+    verdict = Verdict(decision=decision, reasons=reasons)
+    record_verdict(store, PROPOSAL, comparison, verdict, tasks, terms=terms(tasks))
+
+
+POLICY = MarginPolicy()
+
+
+def terms(tasks=TASKS, policy=POLICY, scorer="exact/1", trials=1):
+    return terms_of(policy, scorer, trials, tasks)
+
+
+def standing(store, tasks=TASKS, **other):
+    return standing_verdict(store, BASE, CANDIDATE, terms=terms(tasks, **other))
+
+
+@pytest.mark.parametrize(
+    "other", [{"policy": MarginPolicy(min_tasks=5)}, {"scorer": "exact/2"}, {"trials": 2}]
+)
+def test_on_other_terms_no_verdict_stands(store, other):
+    record(store, Decision.REJECT, "worse")
+    assert standing(store) is not None
+    assert standing(store, **other) is None
+    critical = [replace(task, critical=True) for task in TASKS]
+    assert standing(store, critical) is None
 
 
 @pytest.mark.parametrize(
@@ -54,22 +84,22 @@ def record(store, decision, *codes, tasks=TASKS):
     ],
 )
 def test_a_verdict_stands_on_the_same_candidate_and_tasks(store, decision, code):
-    assert standing_verdict(store, BASE, CANDIDATE, TASKS) is None
+    assert standing(store) is None
     record(store, decision, code)
-    standing = standing_verdict(store, BASE, CANDIDATE, TASKS[::-1])
-    assert standing.decision is decision
-    (reason,) = standing.reasons
+    held = standing(store, TASKS[::-1])
+    assert held.decision is decision
+    (reason,) = held.reasons
     assert reason.message == f"judged before on the same tasks: because {code}"
-    assert standing_verdict(store, CANDIDATE, BASE, TASKS) is None
-    assert standing_verdict(store, BASE, CANDIDATE, TASKS[:2]) is None
+    assert standing_verdict(store, CANDIDATE, BASE, terms=terms()) is None
+    assert standing(store, TASKS[:2]) is None
 
 
 def test_an_outage_does_not_bar_a_candidate_for_ever(store):
     record(store, Decision.INCONCLUSIVE, "missing_scores")
-    assert standing_verdict(store, BASE, CANDIDATE, TASKS) is None
+    assert standing(store) is None
     record(store, Decision.REJECT, "worse")
     record(store, Decision.INCONCLUSIVE, "missing_scores")
-    assert standing_verdict(store, BASE, CANDIDATE, TASKS).decision is Decision.REJECT
+    assert standing(store).decision is Decision.REJECT
 
 
 def test_every_look_at_the_same_tasks_counts(store):
@@ -83,7 +113,7 @@ def test_every_look_at_the_same_tasks_counts(store):
 
 def test_a_set_of_tasks_is_what_decides_their_results():
     assert task_set(TASKS) == task_set(TASKS[::-1])
-    assert task_set(TASKS) == task_set([replace(task, category="x") for task in TASKS])
+    assert task_set(TASKS) == task_set([replace(task, group="x") for task in TASKS])
     assert task_set(TASKS) != task_set([replace(task, expected="x") for task in TASKS])
 
 

@@ -8,6 +8,7 @@ backends: `function_backend` (any async callable) here, and the Pydantic AI agen
 Next file: `agent_pydantic.py`.
 """
 
+import asyncio
 import inspect
 import time
 import uuid
@@ -19,7 +20,7 @@ import anyio
 import anyio.to_thread
 
 from strop.context import Context
-from strop.errors import BadInput, ModelFailed
+from strop.errors import BadInput, ModelFailed, UserMistake
 from strop.jsonvalue import Json, checked, salvaged
 from strop.run import ErrorStep, ModelCall, Run, RunError, Step, ToolCall, Usage
 from strop.spec import AgentSpec
@@ -33,6 +34,7 @@ __all__ = [
     "OutputRefused",
     "Trace",
     "execute",
+    "failing_backend",
     "function_backend",
 ]
 
@@ -105,6 +107,15 @@ def function_backend(function: AgentFunction) -> Backend:
     return answer
 
 
+def failing_backend(error: Exception) -> Backend:
+    """A backend that raises `error`: for a run that fails before the agent is asked."""
+
+    async def answer(task: Task, context: Context, trace: Trace, limits: Limits) -> Any:
+        raise error
+
+    return answer
+
+
 async def execute(
     spec: AgentSpec,
     task: Task,
@@ -138,9 +149,11 @@ async def execute(
     try:
         with anyio.fail_after(limits.seconds) as scope:
             answer = await backend(task, context, trace, limits)
-        output = checked(answer, where="the agent's output")
-        if output is None:
-            error = RunError(type="output", message="the agent returned nothing (None)")
+        output = _output(answer)
+    except anyio.get_cancelled_exc_class() as raised:
+        if _is_being_cancelled():
+            raise
+        error = _classified(raised, timed_out=False, limits=limits)
     except (Exception, SystemExit) as raised:  # noqa: BLE001 - whatever it is, it is recorded
         error = _classified(raised, timed_out=scope.cancelled_caught, limits=limits)
     if error is not None:
@@ -163,6 +176,27 @@ async def execute(
     )
 
 
+def _output(answer: Any) -> Json:
+    """The answer, if it is one.
+
+    Raises:
+        OutputRefused: It is nothing, or not JSON.
+    """
+    try:
+        output = checked(answer, where="the agent's output")
+    except BadInput as error:
+        raise OutputRefused(str(error)) from None
+    if output is None:
+        raise OutputRefused("the agent returned nothing (None)")
+    return output
+
+
+def _is_being_cancelled() -> bool:
+    """Whether somebody cancels this run, or the agent just raised what a cancellation raises."""
+    current = asyncio.current_task()
+    return current is not None and current.cancelling() > 0
+
+
 def _classified(raised: BaseException, *, timed_out: bool, limits: Limits) -> RunError:
     """Which kind of failure an exception is."""
     line = str(salvaged(" ".join(str(raised).split())[:500])) or "no message"
@@ -171,9 +205,9 @@ def _classified(raised: BaseException, *, timed_out: bool, limits: Limits) -> Ru
     match raised:
         case LimitReached():
             return RunError(type="limit", message=line)
-        case OutputRefused() | BadInput():
+        case OutputRefused():
             return RunError(type="output", message=line)
-        case ModelFailed():
+        case ModelFailed() | UserMistake():  # a set-up that does not hold says nothing of the agent
             return RunError(type="model", message=line)
         case _:
             return RunError(type="agent", message=f"{type(raised).__name__}: {line}")

@@ -8,6 +8,7 @@ memories, tools) and shows it; after the run, however it ended, the run is recor
 Next file: `demo/__init__.py`.
 """
 
+import logging
 import time
 import uuid
 from collections.abc import Callable
@@ -22,6 +23,8 @@ from pydantic_core import to_jsonable_python
 from strop.agent import Trace
 from strop.agent_pydantic import ContextCapability
 from strop.config import load_config
+from strop.context import Context, select
+from strop.errors import StropError
 from strop.improving import assemble
 from strop.jsonvalue import Json, digest, salvaged
 from strop.loops import Parts
@@ -32,6 +35,8 @@ from strop.spec import AgentSpec
 from strop.task import Split, Task
 
 __all__ = ["Strop"]
+
+logger = logging.getLogger(__name__)
 
 
 class Strop(AbstractCapability[Any]):
@@ -63,8 +68,7 @@ class Strop(AbstractCapability[Any]):
     async def for_run(self, ctx: RunContext[Any]) -> AbstractCapability[Any]:
         """Select what this run gets to see."""
         task = self._task(ctx)
-        spec = settle(self.parts.base, self.parts.store)
-        context = await self.parts.libraries.context(spec, task)
+        spec, context = await self._selected(task)
         return _RecordedRun(
             context=context,
             trace=Trace(),
@@ -73,6 +77,15 @@ class Strop(AbstractCapability[Any]):
             spec=spec,
             task=replace(task, split=Split.PRODUCTION),
         )
+
+    async def _selected(self, task: Task) -> tuple[AgentSpec, Context]:
+        """The spec that serves and what it shows; where that fails, the agent runs without."""
+        try:
+            spec = settle(self.parts.base, self.parts.store)
+            return spec, await self.parts.libraries.context(spec, task)
+        except StropError as error:
+            logger.warning("nothing learned is shown to this run: %s", error)
+            return self.parts.base, select(self.parts.base, task)
 
 
 @dataclass(kw_only=True)
@@ -127,11 +140,16 @@ class _RecordedRun(ContextCapability):
             withheld=self.context.withheld,
             at=started,
         )
-        # Kept before it is scored: a run whose scoring is cancelled is not lost.
-        self.parts.store.put_run(run, task=self.task)
-        result = await score(self.parts.scorer, self.task, run)
-        if isinstance(result, Score):
-            self.parts.store.add_score(run.id, result)
+        try:
+            # Kept before it is scored: a run whose scoring is cancelled is not lost.
+            self.parts.store.put_run(run, task=self.task)
+            seconds = self.parts.limits.seconds
+            result = await score(self.parts.scorer, self.task, run, seconds=seconds)
+            if isinstance(result, Score):
+                self.parts.store.add_score(run.id, result)
+        except StropError:
+            # The agent's answer, or its own error, matters more to its caller than our record.
+            logger.exception("run %s was not recorded", run.id)
 
 
 def _task_of(ctx: RunContext[Any]) -> Task:

@@ -148,20 +148,27 @@ class Library:
         )
 
     def barred(self, task: Task) -> frozenset[int]:
-        """Positions of the examples that `task` must not see: its own and its paraphrases'."""
+        """Positions of the examples that `task` must not see.
+
+        Its own, its paraphrases', and those of the same input under another id: an answer that is
+        read off is no evidence that the agent knows it.
+        """
+        same = self._by_source.get(("input", normalised(task.text)), ())
         own = self._by_source.get(("task", task.id), ())
         paraphrases = self._by_source.get(("group", task.group), ()) if task.group else ()
-        return frozenset((*own, *paraphrases))
+        return frozenset((*own, *paraphrases, *same))
 
 
 def _by_source(examples: Sequence[Item]) -> dict[tuple[str, str], tuple[int, ...]]:
-    """Where the examples from each task and from each paraphrase group stand."""
+    """Where the examples from each task, from each paraphrase group and of each input stand."""
     found: dict[tuple[str, str], list[int]] = {}
     for index, item in enumerate(examples):
         for field_name in ("task", "group"):
             source = item.content.get(field_name)
             if source:
                 found.setdefault((field_name, str(source)), []).append(index)
+        text = normalised(as_text(item.content["input"]))
+        found.setdefault(("input", text), []).append(index)
     return {source: tuple(indices) for source, indices in found.items()}
 
 

@@ -8,7 +8,7 @@ Next file: `settle.py`.
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from statistics import fmean
 from typing import TypeAlias
 
@@ -17,8 +17,9 @@ import anyio
 from strop.agent import Backend, Limits, execute
 from strop.context import Context
 from strop.errors import BadInput
+from strop.jsonvalue import digest
 from strop.libraries import Libraries
-from strop.run import ScoredRun, Usage
+from strop.run import Run, Score, ScoredRun, ScoreFailure, Usage
 from strop.score import Scorer, score
 from strop.spec import AgentSpec
 from strop.store import EvaluationKey, Store
@@ -133,6 +134,7 @@ class Evaluator:
     scorer: Scorer
     backend: Callable[[AgentSpec], Backend]
     limits: Limits
+    pins: str
     concurrency: int
     clock: Callable[[], float]
     budget: Budget
@@ -179,6 +181,8 @@ class Evaluator:
     def _keys(
         self, spec: AgentSpec, tasks: Sequence[Task], trials: int
     ) -> list[tuple[Task, EvaluationKey]]:
+        # Other limits, another experiment: what timed out under the old ones may not under these.
+        model = f"{spec.model} {digest([self.pins, asdict(self.limits)])[:12]}"
         return [
             (
                 task,
@@ -186,7 +190,7 @@ class Evaluator:
                     spec=spec.id,
                     task=task.digest,
                     trial=trial,
-                    model=spec.model,
+                    model=model,
                     scorer=self.scorer.version,
                 ),
             )
@@ -229,9 +233,12 @@ class Evaluator:
             trial=job.key.trial,
             clock=self.clock,
         )
-        scored = ScoredRun(run=run, score=await score(self.scorer, job.task, run))
+        scored = ScoredRun(run=run, score=await self._score(job.task, run))
         self.store.put_run(run, scored.score, key=job.key)
         return scored
+
+    async def _score(self, task: Task, run: Run) -> Score | ScoreFailure:
+        return await score(self.scorer, task, run, seconds=self.limits.seconds)
 
 
 def _first(error: Exception) -> Exception:

@@ -10,16 +10,18 @@ Next file: `capability.py`.
 import asyncio
 import sys
 import threading
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from strop import loops
-from strop.agent import AgentFunction, Backend, function_backend
+from strop.agent import AgentFunction, Backend, Limits, function_backend
 from strop.config import Config, base_spec, checked_config, load_config, store_url
 from strop.embed import resolve_embedder
-from strop.errors import BadInput
+from strop.errors import BadInput, UserMistake
 from strop.evaluation import Budget, Progress, silent
 from strop.jsonvalue import Json, JsonObject, digest
 from strop.libraries import Libraries
@@ -28,14 +30,17 @@ from strop.models.server import server_count
 from strop.release import Release
 from strop.run import Run, Score, ScoredRun
 from strop.score import Ask, Scorer, human_score, resolve_scorer
-from strop.settle import settle
+from strop.score.function import fingerprint
+from strop.settle import planned, settle
 from strop.spec import AgentSpec, Change, Kind, diff
 from strop.store import Store, open_store
-from strop.task import Split, Task, assign_splits, load_tasks
+from strop.task import Split, Task, assign_splits, load_tasks, refuse_clashes
+from strop.tools import native_function
 
 __all__ = ["SelfImprovingAgent", "assemble"]
 
 T = TypeVar("T")
+_A_DAY = 86_400.0
 _SHARES = {Split.TRAIN: 0.5, Split.VALIDATION: 0.25, Split.TEST: 0.25}
 
 
@@ -44,6 +49,7 @@ def assemble(
     *,
     folder: Path,
     tasks: Sequence[Task] | None = None,
+    deal: bool = False,
     agent: AgentFunction | None = None,
     model: Any = None,
     scorer: Any = None,
@@ -55,6 +61,7 @@ def assemble(
         config: What `strop.yaml` says.
         folder: What relative paths in the configuration are relative to.
         tasks: Tasks, instead of those in the configured file.
+        deal: Give tasks without a split one; those that had one in this store keep it.
         agent: ``(task, context) -> output``, instead of a Pydantic AI agent.
         model: A Pydantic AI model object, instead of one made from the configured name.
         scorer: A `Scorer` or function, instead of the configured one.
@@ -68,9 +75,11 @@ def assemble(
         sys.path.insert(0, beside)  # tools and scorers live beside the configuration
     if tasks is None:
         tasks = load_tasks(folder / config.tasks) if config.tasks else ()
+    refuse_clashes(tasks)
     embedder = resolve_embedder(config.embedder)
     base = base_spec(config, embedder=embedder.id)
     registered = {f"{f.__module__}:{f.__qualname__}": f for f in functions}
+    resolved = cache(resolve_model)  # one client per model, not one per run
 
     def backend(spec: AgentSpec) -> Backend:
         if agent is not None:
@@ -79,12 +88,14 @@ def assemble(
         from strop.agent_pydantic import pydantic_backend
 
         return pydantic_backend(
-            spec, model if model is not None else resolve_model(spec.model), functions=registered
+            spec, model if model is not None else resolved(spec.model), functions=registered
         )
 
     # The store last: a mistake in the configuration must not leave an empty database behind.
     scorer = _scorer(config, base, scorer)
     store = open_store(store_url(config, folder), agent=config.name)
+    if deal:
+        tasks = _dealt(tasks, store)
     return loops.Parts(
         base=base,
         store=store,
@@ -93,12 +104,49 @@ def assemble(
         backend=backend,
         tasks=tuple(tasks),
         policy=config.margin_policy,
-        limits=config.run_limits,
+        limits=_limits(config),
+        pins=_pins(config, base, agent, registered),
         trials=config.trials,
         concurrency=config.concurrency or _default_concurrency(config.model),
         good=config.good,
         seed=config.seed,
     )
+
+
+def _dealt(tasks: Sequence[Task], store: Store) -> tuple[Task, ...]:
+    """Every task with a split, the one it had before: a list that grows unseals nothing."""
+    if all(task.split is not None for task in tasks):
+        return tuple(tasks)
+    before = {t.id: t.split for t in store.tasks(split=None) if t.split in _SHARES}
+    known = [t if t.split is not None else replace(t, split=before.get(t.id)) for t in tasks]
+    dealt = assign_splits(known, shares=_SHARES)
+    refuse_clashes(dealt)
+    store.put_tasks(dealt)
+    return dealt
+
+
+def _limits(config: Config) -> Limits:
+    """The bounds of one run; who answers in files has a day, where nothing else is said."""
+    limits = config.run_limits
+    if config.model.startswith("file:") and "seconds" not in config.limits.model_fields_set:
+        return replace(limits, seconds=_A_DAY)
+    return limits
+
+
+def _pins(
+    config: Config,
+    base: AgentSpec,
+    agent: AgentFunction | None,
+    registered: Mapping[str, Callable[..., Any]],
+) -> str:
+    """Digest of the code and files that decide a result and stand in the spec only by name."""
+    pins: list[Json] = [None if agent is None else fingerprint(agent)]
+    pins += [fingerprint(native_function(t, registered)) for t in base.of_kind(Kind.TOOL)]
+    weights = Path(config.model.removeprefix("local:"))
+    if weights.suffix == ".gguf" and weights.is_file():
+        found = weights.stat()
+        pins.append([found.st_size, found.st_mtime_ns])
+    return digest(pins)
 
 
 def _scorer(config: Config, base: AgentSpec, given: Any) -> Scorer:
@@ -115,8 +163,11 @@ def _scorer(config: Config, base: AgentSpec, given: Any) -> Scorer:
             return answer.value
 
     chosen = config.scorer if given is None else given
-    if chosen == "judge":  # the model is part of a judge's version, and so of every cache key
-        chosen = {"kind": "judge", "model": config.judge_model or ""}
+    if chosen == "judge":
+        chosen = {"kind": "judge"}
+    if isinstance(chosen, dict) and chosen.get("kind") == "judge":
+        # The model is part of a judge's version, and so of every cache key.
+        chosen = {"model": config.judge_model or "", **chosen}
     return resolve_scorer(
         chosen,
         criteria=base.of_kind(Kind.CRITERION),
@@ -180,6 +231,7 @@ class SelfImprovingAgent:
             settings,
             folder=folder,
             tasks=None if tasks is None else _tasks(tasks),
+            deal=tasks is not None,
             agent=agent,
             model=None if isinstance(model, str) else model,
             scorer=scorer,
@@ -188,8 +240,8 @@ class SelfImprovingAgent:
 
     @property
     def spec(self) -> AgentSpec:
-        """The spec that serves now."""
-        return settle(self.parts.base, self.parts.store)
+        """The spec that serves now, or will from the next run on if the configuration changed."""
+        return planned(self.parts.base, self.parts.store)
 
     @property
     def store(self) -> Store:
@@ -212,7 +264,10 @@ class SelfImprovingAgent:
 
         async def evaluate() -> tuple[ScoredRun, ...]:
             return await loops.evaluate_split(
-                self.parts, self.spec, split=Split(split), progress=self._progress
+                self.parts,
+                settle(self.parts.base, self.parts.store),
+                split=Split(split),
+                progress=self._progress,
             )
 
         return self._loop.call(evaluate())
@@ -241,8 +296,10 @@ class SelfImprovingAgent:
             new: By default the spec that serves now.
         """
         releases = self.history()
+        if not releases:
+            return ()
         if new is None:
-            new = self.spec.id
+            new = releases[-1].spec
         if old is None:
             came = [r for r in releases if r.spec.startswith(new) and r.previous is not None]
             if not came or came[-1].previous is None:
@@ -297,11 +354,18 @@ class _EventLoop:
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._closed = False
         self._lock = threading.Lock()
 
     def call(self, work: Coroutine[Any, Any, T]) -> T:
         """Run to the end and return the result; an interrupt cancels the work."""
-        future = asyncio.run_coroutine_threadsafe(work, self._started())
+        try:
+            loop = self._started()
+        except UserMistake:
+            work.close()
+            raise
+        future = asyncio.run_coroutine_threadsafe(work, loop)
         try:
             return future.result()
         except BaseException:
@@ -309,16 +373,35 @@ class _EventLoop:
             raise
 
     def close(self) -> None:
-        if self._loop is not None:
+        """Cancel what is running, and end the thread; the loop cannot be used again."""
+        with self._lock:
+            self._closed = True
+            if self._loop is None or self._thread is None:
+                return
+            asyncio.run_coroutine_threadsafe(_cancel_others(), self._loop).result()
             self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
             self._loop = None
 
     def _started(self) -> asyncio.AbstractEventLoop:
         with self._lock:
+            if self._closed:
+                raise UserMistake("this agent is closed; make another one")
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                threading.Thread(target=self._loop.run_forever, name="strop", daemon=True).start()
+                self._thread = threading.Thread(
+                    target=self._loop.run_forever, name="strop", daemon=True
+                )
+                self._thread.start()
             return self._loop
+
+
+async def _cancel_others() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
 
 
 def _task(given: str | Task | dict[str, Any]) -> Task:
@@ -335,4 +418,4 @@ def _tasks(given: str | Path | Iterable[Task | dict[str, Any]]) -> tuple[Task, .
         tasks = load_tasks(Path(given))
     else:
         tasks = tuple(_task(task) for task in given)
-    return assign_splits(tasks, shares=_SHARES) if any(t.split is None for t in tasks) else tasks
+    return tasks

@@ -1,6 +1,6 @@
 """`Libraries`: specs' retrievable items with their vectors, and contexts made from them.
 
-Brings together `embed`, `context` and the store's vector cache. A text is embedded once per
+Brings together `embed`, `context` and the store's vector cache. An item's text is embedded once per
 embedder; vectors of different embedders never mix.
 
 Next file: `evaluation.py`.
@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strop.context import Context, Library, key_text, retrievable, select
-from strop.embed import Embedder
+from strop.embed import Embedder, resolve_embedder
+from strop.errors import ModelFailed, StropError
 from strop.spec import AgentSpec
 from strop.store import Store
 from strop.task import Task
@@ -30,12 +31,13 @@ class Libraries:
 
     Args:
         store: Where vectors are kept.
-        embedder: Makes vectors.
+        embedder: Makes vectors for specs that name it, which is those of today's configuration.
     """
 
     def __init__(self, store: Store, embedder: Embedder) -> None:
         self._store = store
-        self._embedder = embedder
+        self._current = embedder
+        self._embedders = {embedder.id: embedder}
         self._libraries: OrderedDict[str, Library | None] = OrderedDict()
 
     async def context(self, spec: AgentSpec, task: Task) -> Context:
@@ -44,21 +46,33 @@ class Libraries:
         return context
 
     async def contexts(self, spec: AgentSpec, tasks: Sequence[Task]) -> tuple[Context, ...]:
-        """What each task gets to see of `spec`; their texts are embedded in one go."""
+        """What each task gets to see of `spec`; their texts are embedded in one go.
+
+        Raises:
+            ModelFailed: A provider's embedder cannot be reached.
+        """
         library = await self._library(spec)
         if library is None:
             return tuple(select(spec, task) for task in tasks)
-        queries = await self._embedder.embed([task.text for task in tasks])
+        queries = await _embedded(self._embedder(spec), [task.text for task in tasks])
         return tuple(
             select(spec, task, library=library, query=query)
             for task, query in zip(tasks, queries, strict=True)
         )
 
+    def _embedder(self, spec: AgentSpec) -> Embedder:
+        """The embedder that a spec names, whatever the configuration says today."""
+        name = spec.selection.embedder
+        if name not in self._embedders:
+            self._embedders[name] = resolve_embedder(name)
+        return self._embedders[name]
+
     async def _library(self, spec: AgentSpec) -> Library | None:
         if spec.id not in self._libraries:
             texts = list(dict.fromkeys(key_text(item) for item in retrievable(spec)))
+            embedder = self._embedder(spec)
             library = (
-                Library.build(spec, await self._vectors(texts), embedder=self._embedder.id)
+                Library.build(spec, await self._vectors(embedder, texts), embedder=embedder.id)
                 if texts
                 else None
             )
@@ -68,28 +82,41 @@ class Libraries:
         self._libraries.move_to_end(spec.id)
         return self._libraries[spec.id]
 
-    async def _vectors(self, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+    async def _vectors(
+        self, embedder: Embedder, texts: Sequence[str]
+    ) -> dict[str, NDArray[np.float32]]:
         """Vectors of texts: from the store where it has them, else embedded and kept."""
-        self._refuse_mixing()
-        known = self._store.vectors(self._embedder.id, texts)
+        if embedder is self._current:
+            self._drop_others()
+        known = self._store.vectors(embedder.id, texts)
         missing = [text for text in texts if text not in known]
         if missing:
-            fresh = await self._embedder.embed(missing)
+            fresh = await _embedded(embedder, missing)
             made = dict(zip(missing, fresh, strict=True))
-            self._store.put_vectors(self._embedder.id, made)
+            self._store.put_vectors(embedder.id, made)
             known = {**known, **made}
         return known
 
-    def _refuse_mixing(self) -> None:
+    def _drop_others(self) -> None:
         """Drop vectors of another embedder, and say so: everything is embedded anew."""
         held = self._store.count_vectors()
-        others = {name: count for name, count in held.items() if name != self._embedder.id}
+        others = {name: count for name, count in held.items() if name != self._current.id}
         if others:
             names = ", ".join(sorted(others))
             logger.warning(
                 "the embedder changed from %s to %s: embedding %d texts again",
                 names,
-                self._embedder.id,
+                self._current.id,
                 sum(others.values()),
             )
-            self._store.drop_vectors(keep=self._embedder.id)
+            self._store.drop_vectors(keep=self._current.id)
+
+
+async def _embedded(embedder: Embedder, texts: Sequence[str]) -> NDArray[np.float32]:
+    try:
+        return await embedder.embed(texts)
+    except StropError:
+        raise
+    except Exception as error:
+        kind = type(error).__name__
+        raise ModelFailed(f"the embedder {embedder.id} failed: {kind}: {error}") from error

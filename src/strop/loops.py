@@ -7,24 +7,33 @@ Next file: `config.py`.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from strop.agent import Backend, Limits, execute
+from strop.agent import Backend, Limits, execute, failing_backend
+from strop.context import select
+from strop.errors import BadInput, ModelFailed
 from strop.evaluation import Budget, Evaluator, Progress, silent
 from strop.gate import Comparison, Decision, MarginPolicy, Reason, Verdict, compare, judge
-from strop.jsonvalue import Json
+from strop.jsonvalue import Json, canonical
 from strop.libraries import Libraries
 from strop.mine import Finding, mine_answers
 from strop.propose import Proposal, propose_examples
 from strop.release import Action, Release, rollback_target
 from strop.run import Run, Score, ScoredRun, ScoreFailure
 from strop.score import Judge, Scorer, score
-from strop.settle import settle
+from strop.settle import planned, settle
 from strop.spec import AgentSpec, apply
 from strop.store import Store
-from strop.task import Split, Task, in_split
-from strop.verdicts import looks, record_verdict, standing_verdict, task_set, without_rolled_back
+from strop.task import Split, Task, in_split, normalised
+from strop.verdicts import (
+    looks,
+    record_verdict,
+    standing_verdict,
+    task_set,
+    terms_of,
+    without_rolled_back,
+)
 
 __all__ = [
     "Cycle",
@@ -50,6 +59,8 @@ class Parts:
         tasks: All tasks with a split.
         policy: Decides on candidates.
         limits: Bounds of one run.
+        pins: What else decides a result and is not in the spec: the version of the agent's code, of
+            its tools and of the model's file. Part of every cache key.
         trials: Runs per held-out task and spec.
         concurrency: Runs at a time.
         good: Score from which an answer is worth showing.
@@ -65,6 +76,7 @@ class Parts:
     tasks: tuple[Task, ...] = ()
     policy: MarginPolicy = MarginPolicy()
     limits: Limits = Limits()
+    pins: str = ""
     trials: int = 1
     concurrency: int = 4
     good: float = 0.8
@@ -79,6 +91,7 @@ class Parts:
             scorer=self.scorer,
             backend=self.backend,
             limits=self.limits,
+            pins=self.pins,
             concurrency=self.concurrency,
             clock=self.clock,
             budget=budget,
@@ -121,19 +134,32 @@ class Cycle:
 
 
 async def serve_once(parts: Parts, task: Task, *, split: Split) -> ScoredRun:
-    """The production loop, once: select, execute, score, store."""
+    """The production loop, once: select, execute, score, store.
+
+    Raises:
+        BadInput: A task of the sealed test split: `evaluate_split` opens it, and records that.
+    """
+    if any(t.id == task.id and t.split is Split.TEST for t in parts.tasks):
+        raise BadInput(
+            f"task {task.id!r} is sealed; evaluate the test split as a whole, which is recorded"
+        )
     spec = settle(parts.base, parts.store)
-    context = await parts.libraries.context(spec, task)
+    backend = parts.backend(spec)
+    try:
+        context = await parts.libraries.context(spec, task)
+    except ModelFailed as error:  # the embedder is out of reach: a failed run, not a lost one
+        context, backend = select(spec, task), failing_backend(error)
     run = await execute(
         spec,
         task,
         split=split,
         context=context,
-        backend=parts.backend(spec),
+        backend=backend,
         limits=parts.limits,
         clock=parts.clock,
     )
-    result: Score | ScoreFailure | None = await score(parts.scorer, task, run)
+    result: Score | ScoreFailure | None
+    result = await score(parts.scorer, task, run, seconds=parts.limits.seconds)
     if isinstance(result, ScoreFailure) and task.expected is None:
         result = None  # nobody knows the right answer yet; a person may score the run later
     parts.store.put_run(run, result, task=replace(task, split=split))
@@ -174,7 +200,10 @@ async def improve_once(
     spec = settle(parts.base, parts.store)
     parts.store.put_tasks(parts.tasks)
     evaluator = parts.evaluator(budget or Budget(), progress)
-    await evaluator.evaluate(spec, train, split=Split.TRAIN, trials=1)
+    warmed = await evaluator.evaluate(spec, train, split=Split.TRAIN, trials=1)
+    undecided = _nothing_learned(warmed, evaluator.budget)
+    if undecided is not None:
+        return Cycle(parent=spec, verdict=undecided)
 
     sources = _sources(parts)
     findings = await _findings(parts, sources)
@@ -193,7 +222,8 @@ async def improve_once(
     cycle = Cycle(parent=spec, findings=findings, proposal=proposal, candidate=candidate)
     _keep(parts.store, cycle)
 
-    verdict = standing_verdict(parts.store, spec, candidate, validation)
+    terms = terms_of(parts.policy, parts.scorer.version, parts.trials, validation)
+    verdict = standing_verdict(parts.store, spec, candidate, terms=terms)
     if verdict is None:
         comparison = await compare(
             spec,
@@ -209,7 +239,7 @@ async def improve_once(
             return replace(cycle, verdict=_out_of_budget(evaluator.budget.spent_by))
         verdict = judge(comparison, parts.policy)
         cycle = replace(cycle, comparison=comparison)
-        record_verdict(parts.store, proposal, comparison, verdict, validation)
+        record_verdict(parts.store, proposal, comparison, verdict, validation, terms=terms)
     if verdict.decision is not Decision.ACCEPT:
         return replace(cycle, verdict=verdict)
     release = Release(
@@ -232,15 +262,17 @@ def roll_back(parts: Parts, *, to: str | None = None, by: str = "person") -> Rel
     """
     current = settle(parts.base, parts.store)
     target = rollback_target(parts.store.releases(), to=to)
+    # What was learned goes back; the model and its settings stay as the configuration says today.
+    back = replace(current, items=parts.store.spec(target.spec).items)
     release = Release(
-        spec=target.spec,
+        spec=back.id,
         previous=current.id,
         origin=parts.base.id,
         action=Action.ROLLBACK,
         summary=f"back from {current.short_id} to {target.spec[:10]}",
         by=by,
     )
-    parts.store.append_release(release, parts.store.spec(target.spec))
+    parts.store.append_release(release, back)
     return release
 
 
@@ -251,8 +283,7 @@ def plan_cycle(parts: Parts) -> dict[str, Json]:
     """
     train = in_split(parts.tasks, split=Split.TRAIN)
     validation = in_split(parts.tasks, split=Split.VALIDATION)
-    # Planning releases nothing: before the first release, the configured spec is what will be.
-    spec = settle(parts.base, parts.store) if parts.store.released() else parts.base
+    spec = planned(parts.base, parts.store)
     evaluator = parts.evaluator(Budget(), silent)
     todo = {
         "train": evaluator.missing(spec, train, trials=1),
@@ -299,11 +330,18 @@ def _best_runs(store: Store, sources: Mapping[str, Task]) -> dict[str, ScoredRun
             task, held = sources.get(scored.run.task), best.get(scored.run.task)
             if scored.value is None or task is None:
                 continue
-            if scored.run.task_digest not in (None, task.digest):
+            if not _is_of(scored.run, task):
                 continue
             if held is None or held.value is None or scored.value > held.value:
                 best[task.id] = scored
     return best
+
+
+def _is_of(run: Run, task: Task) -> bool:
+    """Whether a run is of the task as it is now; of an imported one, only the input can tell."""
+    if run.task_digest is not None:
+        return run.task_digest == task.digest
+    return canonical(run.input) == canonical(task.input)
 
 
 async def _is_right(scorer: Scorer, task: Task) -> bool:
@@ -322,14 +360,29 @@ async def _is_right(scorer: Scorer, task: Task) -> bool:
 def _sources(parts: Parts) -> dict[str, Task]:
     """The tasks that examples may come from, by id: train and production, never held-out ones."""
     kept = [*parts.store.tasks(split=Split.PRODUCTION), *parts.store.tasks(split=Split.TRAIN)]
-    held_out = {t.id for t in parts.tasks if t.split in (Split.VALIDATION, Split.TEST)}
-    return {task.id: task for task in kept if task.id not in held_out}
+    held_out = [t for t in parts.tasks if t.split in (Split.VALIDATION, Split.TEST)]
+    ids, inputs = {t.id for t in held_out}, {normalised(t.text) for t in held_out}
+    return {t.id: t for t in kept if t.id not in ids and normalised(t.text) not in inputs}
 
 
 def _keep(store: Store, cycle: Cycle) -> None:
     if cycle.candidate is not None and cycle.proposal is not None:
         store.put_spec(cycle.candidate)
         store.put_document("proposal", cycle.candidate.id, cycle.proposal.to_json())
+
+
+def _nothing_learned(warmed: Sequence[ScoredRun], budget: Budget) -> Verdict | None:
+    """Why the train runs give nothing to learn from, if they do not."""
+    if budget.spent_by is not None:
+        return _out_of_budget(budget.spent_by)
+    if any(scored.value is not None for scored in warmed):
+        return None
+    failures = [s.score.error for s in warmed if isinstance(s.score, ScoreFailure)]
+    why = failures[0] if failures else "no run was scored"
+    message = f"none of {len(warmed)} train runs has a score, the first because: {why}"
+    return Verdict(
+        decision=Decision.INCONCLUSIVE, reasons=(Reason(code="unscored", message=message),)
+    )
 
 
 def _rolled_back_before(count: int) -> Verdict:

@@ -13,7 +13,7 @@ from strop.release import Action, Release
 from strop.spec import Add, AgentSpec, Change, Item, Remove, Revise, apply, diff
 from strop.store import ReleaseConflict, Store
 
-__all__ = ["settle"]
+__all__ = ["planned", "settle"]
 
 _ATTEMPTS = 5
 
@@ -36,38 +36,39 @@ def settle(base: AgentSpec, store: Store) -> AgentSpec:
     return _settled(base, store)
 
 
-def _settled(base: AgentSpec, store: Store) -> AgentSpec:
+def planned(base: AgentSpec, store: Store) -> AgentSpec:
+    """The spec that `settle` would give, without releasing anything."""
     release = store.released()
     if release is None:
-        first = Release(
-            spec=base.id,
-            previous=None,
-            origin=base.id,
-            action=Action.INITIAL,
-            summary="the agent as configured",
-            by="configuration",
-        )
-        store.append_release(first, base)
         return base
     served = store.spec(release.spec)
     if release.origin == base.id:
         return served
-    store.put_spec(base)
     edits = _fitting(store.spec(release.origin), base, served)
-    learned = apply(served, edits, by_person=True)
-    configured = replace(base, items=learned.items)
+    return replace(base, items=apply(served, edits, by_person=True).items)
+
+
+def _settled(base: AgentSpec, store: Store) -> AgentSpec:
+    release, spec = store.released(), planned(base, store)
+    if release is None:
+        action, summary = Action.INITIAL, "the agent as configured"
+    elif release.origin == base.id:
+        return spec
+    else:
+        action, summary = Action.CONFIGURE, _what_changed(store.spec(release.spec), spec)
+    store.put_spec(base)
     store.append_release(
         Release(
-            spec=configured.id,
-            previous=served.id,
+            spec=spec.id,
+            previous=None if release is None else release.spec,
             origin=base.id,
-            action=Action.CONFIGURE,
-            summary=_what_changed(served, configured),
+            action=action,
+            summary=summary,
             by="configuration",
         ),
-        configured,
+        spec,
     )
-    return configured
+    return spec
 
 
 def _what_changed(old: AgentSpec, new: AgentSpec) -> str:

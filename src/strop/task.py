@@ -36,6 +36,7 @@ __all__ = [
     "in_split",
     "load_tasks",
     "normalised",
+    "refuse_clashes",
     "save_tasks",
 ]
 
@@ -91,8 +92,16 @@ class Task:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of what decides a result: id, input and expected answer."""
-        return digest({"id": self.id, "input": self.input, "expected": self.expected})
+        """SHA-256 of what an agent or a scorer may read: all but split, group and `critical`."""
+        return digest(
+            {
+                "id": self.id,
+                "input": self.input,
+                "expected": self.expected,
+                "category": self.category,
+                "metadata": self.metadata,
+            }
+        )
 
     def to_json(self) -> dict[str, Json]:
         """The task as one JSON object; fields that hold nothing are left out."""
@@ -196,7 +205,7 @@ def load_tasks(path: Path) -> tuple[Task, ...]:
             raise BadInput(f"not JSON: {error}", where=where) from None
         tasks.append(Task.from_json(value, where=where))
         lines.append(number)
-    _refuse_clashes(tasks, [f"{path}:{number}" for number in lines])
+    refuse_clashes(tasks, [f"{path}:{number}" for number in lines])
     return tuple(tasks)
 
 
@@ -213,8 +222,17 @@ def save_tasks(tasks: Iterable[Task], path: Path) -> None:
         raise BadInput(f"cannot write tasks: {error.strerror}", where=str(path)) from None
 
 
-def _refuse_clashes(tasks: Sequence[Task], where: Sequence[str]) -> None:
-    """Refuse an id used twice and a group that stands in two splits."""
+def refuse_clashes(tasks: Sequence[Task], where: Sequence[str] | None = None) -> None:
+    """Refuse an id used twice and a group that stands in two splits.
+
+    Args:
+        tasks: All tasks of an agent.
+        where: File and line of each, for the message; by default its number.
+
+    Raises:
+        BadInput: See above.
+    """
+    where = where or [f"task number {i}" for i in range(1, len(tasks) + 1)]
     first: dict[str, int] = {}
     group_at: dict[str, int] = {}
     for i, task in enumerate(tasks):

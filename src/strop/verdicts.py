@@ -7,18 +7,25 @@ Next file: `loops.py`.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import cast
 
-from strop.gate import Comparison, Decision, Reason, Verdict
-from strop.jsonvalue import JsonObject, digest
+from strop.gate import Comparison, Decision, MarginPolicy, Reason, Verdict
+from strop.jsonvalue import Json, JsonObject, digest
 from strop.propose import Proposal
 from strop.release import Action, LedgerEntry
 from strop.spec import AgentSpec, Remove
 from strop.store import Store
 from strop.task import Task
 
-__all__ = ["looks", "record_verdict", "standing_verdict", "task_set", "without_rolled_back"]
+__all__ = [
+    "looks",
+    "record_verdict",
+    "standing_verdict",
+    "task_set",
+    "terms_of",
+    "without_rolled_back",
+]
 
 
 def task_set(tasks: Sequence[Task]) -> str:
@@ -29,21 +36,35 @@ def task_set(tasks: Sequence[Task]) -> str:
 def looks(store: Store, validation: Sequence[Task]) -> int:
     """How many candidates these held-out tasks have judged."""
     which = task_set(validation)
-    return sum(1 for e, _ in store.ledger() if e.kind == "verdict" and e.body["tasks"] == which)
+    return sum(1 for e, _ in store.ledger() if e.kind == "verdict" and e.body.get("tasks") == which)
+
+
+def terms_of(policy: MarginPolicy, scorer: str, trials: int, validation: Sequence[Task]) -> str:
+    """Digest of all that a verdict rests on beside the two specs: other terms, another verdict.
+
+    Args:
+        policy: Decides.
+        scorer: The scorer's version.
+        trials: Runs per task and spec.
+        validation: The held-out tasks, with what is critical among them.
+    """
+    tasks: list[Json] = [
+        [d, critical] for d, critical in sorted((t.digest, t.critical) for t in validation)
+    ]
+    return digest([asdict(policy), scorer, trials, tasks])[:16]
 
 
 def standing_verdict(
-    store: Store, spec: AgentSpec, candidate: AgentSpec, validation: Sequence[Task]
+    store: Store, spec: AgentSpec, candidate: AgentSpec, *, terms: str
 ) -> Verdict | None:
     """The verdict that stands on this very candidate, so that it is not tried until it passes.
 
     One that says only that scores were missing does not stand: a run after the outage fills them
     in, and what was scored before is not run again.
     """
-    which = task_set(validation)
     standing: Verdict | None = None
     for entry, _ in store.ledger():
-        if _judged(entry, spec, candidate, which) and not _lacked_scores(entry):
+        if _judged(entry, spec, candidate, terms) and not _lacked_scores(entry):
             standing = _verdict(entry)
     return standing
 
@@ -68,13 +89,9 @@ def without_rolled_back(proposal: Proposal, store: Store) -> tuple[Proposal, int
     return replace(proposal, changes=changes), len(proposal.changes) - len(changes)
 
 
-def _judged(entry: LedgerEntry, spec: AgentSpec, candidate: AgentSpec, which: str) -> bool:
-    body = entry.body
-    return entry.kind == "verdict" and (body["baseline"], body["candidate"], body["tasks"]) == (
-        spec.id,
-        candidate.id,
-        which,
-    )
+def _judged(entry: LedgerEntry, spec: AgentSpec, candidate: AgentSpec, terms: str) -> bool:
+    found = [entry.body.get(name) for name in ("baseline", "candidate", "terms")]
+    return entry.kind == "verdict" and found == [spec.id, candidate.id, terms]
 
 
 def _lacked_scores(entry: LedgerEntry) -> bool:
@@ -98,7 +115,10 @@ def record_verdict(
     comparison: Comparison,
     verdict: Verdict,
     validation: Sequence[Task],
+    *,
+    terms: str,
 ) -> None:
+    """Put a verdict into the ledger, with the figures it rests on."""
     key = f"{comparison.baseline}:{comparison.candidate}"
     store.put_document("comparison", key, comparison.to_json())
     store.append(
@@ -107,6 +127,7 @@ def record_verdict(
             "baseline": comparison.baseline,
             "candidate": comparison.candidate,
             "tasks": task_set(validation),
+            "terms": terms,
             "looks": comparison.looks,
             "proposer": proposal.proposer,
             "summary": proposal.summary,

@@ -84,17 +84,18 @@ class MarginPolicy:
 def judge(comparison: Comparison, policy: MarginPolicy) -> Verdict:
     """Decide on a candidate.
 
-    Rejects on a drop in a critical category, whatever else is true; is inconclusive on too few
-    scored tasks, on too many missing scores, and when the difference is neither large enough to
-    accept nor clearly too small. A missing score never helps: what is accepted would be accepted
-    also if every missing score were the worst for the candidate.
+    Is inconclusive on too many missing scores (an outage is no evidence in either direction);
+    then rejects on a drop in a critical category, whatever else is true; is inconclusive on too few
+    scored tasks, and when the difference is neither large enough to accept nor clearly too small. A
+    missing score never helps: what is accepted would be accepted also if every missing score were
+    the worst for the candidate.
     """
-    drops = _critical_drops(comparison, policy)
-    if drops:
-        return Verdict(decision=Decision.REJECT, reasons=drops)
     missing = sum(pair.missing(trials=comparison.trials) for pair in comparison.pairs)
     if missing > policy.max_missing * len(comparison.pairs):
         return _too_many_missing(comparison, missing)
+    drops = _critical_drops(comparison, policy)
+    if drops:
+        return Verdict(decision=Decision.REJECT, reasons=drops)
     scored, needed = len(comparison.scored), policy.min_tasks
     if scored < needed:
         message = f"{scored} tasks were scored under both specs; the policy asks for {needed}"

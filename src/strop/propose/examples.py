@@ -9,7 +9,7 @@ Next file: `gate/__init__.py`.
 from collections.abc import Iterable, Mapping
 from typing import cast
 
-from strop.jsonvalue import Json, JsonObject, canonical, digest
+from strop.jsonvalue import Json, JsonObject, digest
 from strop.mine import Finding
 from strop.propose.proposal import Proposal
 from strop.spec import Add, AgentSpec, Change, Item, Kind, Provenance, Revise, Trust
@@ -88,9 +88,9 @@ def _example(task: Task, answer: JsonObject, *, corrected: bool) -> Item:
 
 
 def _change(held: Item | None, item: Item) -> Change | None:
-    """Add an example, revise one whose answer is better known now, or leave one as it is."""
+    """Add an example, revise one whose answer or group is known better now, or leave it."""
     if held is None:
         return Add(item=item)
-    if held.protected or canonical(held.content["output"]) == canonical(item.content["output"]):
+    if held.protected or held.digest == item.digest:
         return None
     return Revise(item_id=held.id, item=item)

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+import anyio
+
 from strop.errors import BadInput
 from strop.jsonvalue import Json, as_text, checked
 from strop.run import Run, Score, ScoreFailure
@@ -67,8 +69,12 @@ class Scorer(Protocol):
         ...
 
 
-async def score(scorer: Scorer, task: Task, run: Run) -> Score | ScoreFailure:
+async def score(
+    scorer: Scorer, task: Task, run: Run, *, seconds: float | None = None
+) -> Score | ScoreFailure:
     """The score of a run, or why there is none. Raises nothing but cancellation.
+
+    A scorer that takes longer than `seconds` gives no score.
 
     A failed run scores 0.0 without a call of the scorer, unless the model was at fault
     (`RunError.type` is ``model``): that is a `ScoreFailure`, because it says nothing about the
@@ -81,7 +87,8 @@ async def score(scorer: Scorer, task: Task, run: Run) -> Score | ScoreFailure:
         unasked = _without_asking(name, version, task, run)
         if unasked is not None:
             return unasked
-        found = await scorer(task, run)
+        with anyio.fail_after(seconds):
+            found = await scorer(task, run)
         if not isinstance(found, Score):
             error = f"the scorer returned a {type(found).__name__}, not a Score"
             return ScoreFailure(name=name, error=error, scorer=version)
