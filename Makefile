@@ -9,7 +9,7 @@ DONE := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test check format lint types imports docs bench clean
+.PHONY: demo test check format lint types imports bench clean
 
 demo: $(DONE)  ## The whole loop on the embedded model: no key, no questions
 	$(RUN) strop demo
@@ -30,6 +30,10 @@ types: $(DEV)
 
 imports: $(DEV)
 	$(RUN) lint-imports
+
+bench: $(DEV)  ## The quick measurements: embedders, and what the loop adds to a run
+	$(RUN) python -m bench.embed --quick
+	$(RUN) python -m bench.loop.overhead --quick
 
 clean:
 	rm -rf $(VENV) .strop

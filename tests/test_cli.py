@@ -507,7 +507,9 @@ def test_runs_go_round_unchanged(improved, fresh):
     out = improved / "runs.jsonl"
     written = strop("export", "runs", "-o", out, "--json", at=improved).json
     assert written["runs"] == 36
-    assert not list(improved.glob("*.part"))
+    (improved / "runs.jsonl.part").mkdir()  # a file of anybody's with that name is no matter
+    assert strop("export", "runs", "-o", out, "--json", at=improved).json["runs"] == 36
+    assert list(improved.glob("*.part")) == [improved / "runs.jsonl.part"]
     assert strop("import", "runs", out, "--json", at=fresh).json["runs"] == 36
     assert strop("export", "runs", at=fresh).out == out.read_text()
     objects = strop("export", "runs", "--split", "train", "--json", at=fresh).json["runs"]
@@ -642,6 +644,17 @@ def test_the_demo_improves(tmp_path):
     assert log["serving"] == report["after"]["spec"]
 
 
+@pytest.mark.local
+def test_the_first_start_says_why_it_takes_a_while(fresh, tmp_path):
+    change = with_config("model: command:python -I -S answer.py", "model: local")
+    change(fresh)
+    command = (sys.executable, "-m", "strop.cli", "run", "hello")
+    first = process(*command, at=fresh, STROP_CACHE=str(tmp_path / "cache"))
+    assert first.err.startswith("preparing SmolLM2")
+    again = process(*command, at=fresh, STROP_CACHE=str(tmp_path / "cache"))
+    assert "preparing" not in again.err
+
+
 # --- what goes wrong -----------------------------------------------------------------------------
 
 
@@ -708,6 +721,32 @@ MISTAKES = {
     ),
     "unknown embedder": (with_config("embedder: static", "embedder: statics"), ["'statics'"]),
     "tool does not import": (with_config("name:", "tools: ['broken:tool']\nname:"), ["'broken'"]),
+    "a date that is none": (
+        with_config("name: sorter", "name: 2020-13-45"),
+        ["strop.yaml:1: not YAML: this cannot be read as timestamp (month must be in 1..12)"],
+    ),
+    "a field without a name": (with_config("name:", "1: x\nname:"), ["must be text, not 1"]),
+    "too deep": (with_config("name:", f"settings: {'[' * 3000}\nname:"), ["nested too deeply"]),
+    "labels that are booleans": (
+        with_config("name:", "output: [yes, no]\nname:"),
+        ["'output.0': must be text; quote the labels"],
+    ),
+    "a tool that is a number": (with_config("name:", "tools: [5]\nname:"), ["'module:function'"]),
+    "a tool's module that ends the process": (
+        lambda f: (
+            with_config("name:", "tools: ['leaves:tool']\nname:")(f),
+            (f / "leaves.py").write_text("import sys\nsys.exit(0)\n"),
+        ),
+        ["cannot import 'leaves'", "SystemExit: 0"],
+    ),
+    "unknown judge's model": (
+        with_config("name:", "judge_model: nobody:x\nname:"),
+        ["strop: judge_model: cannot use the model 'nobody:x'"],
+    ),
+    "no such file of a judge's model": (
+        with_config("name:", "judge_model: command:no-such-program\nname:"),
+        ["strop: judge_model: ", "no program"],
+    ),
     "unknown database": (with_config("name:", "store: mysql://x/y\nname:"), ["postgresql://"]),
 }
 
@@ -745,9 +784,11 @@ MISUSES = [
     ("tasks check gone.jsonl", "gone.jsonl: cannot read tasks"),
     ("tasks split tasks.jsonl --train=-1", "--train"),
     ("export runs -o gone/runs.jsonl", "cannot be written"),
+    ("export runs -o strop.yaml/runs.jsonl", "cannot be written: Not a directory"),
+    ("export runs -o .", ".: cannot be written"),
     ("log -c gone.yaml", "gone.yaml: no such file"),
     ("init strop.yaml", "cannot be written"),
-    ("demo strop.yaml", "cannot be written"),
+    ("demo strop.yaml", "cannot be made: File exists"),
     ("demo .", "not the demo's"),
 ]
 
@@ -867,6 +908,23 @@ def test_a_closed_pipe_is_no_matter(improved):
     command = f"{sys.executable} -m strop.cli export runs | head -c 10"
     done = process("bash", "-c", command, at=improved)
     assert (len(done.out), done.err) == (10, "")
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "says"),
+    [
+        ("diff ffffff --json", 2, "ffffff"),
+        ("log --json", 1, "cannot be written: [Errno 28] No space left on device"),
+        ("tasks check tasks.jsonl", 1, "cannot be written: [Errno 28] No space left on device"),
+    ],
+)
+def test_a_full_stdout_is_one_line(improved, command, code, says):
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    full = f"{sys.executable} -m strop.cli {command} > /dev/full"
+    done = process("bash", "-c", full, at=improved)
+    assert done.code == code
+    assert says in done.line
 
 
 def test_a_bug_is_one_line_and_a_traceback_when_asked(fresh):

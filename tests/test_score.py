@@ -1206,6 +1206,7 @@ async def test_what_a_path_may_name(tmp_path, monkeypatch):
         ("1/0", "ZeroDivisionError"),
         ("def (", "SyntaxError"),
         ("raise SystemExit(1)", "SystemExit"),
+        ("raise SystemExit(0)", "SystemExit: 0"),
     ],
 )
 def test_a_module_that_does_not_import_is_named_with_its_reason(

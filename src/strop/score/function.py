@@ -1,6 +1,7 @@
 """The scorer `python`: a function of yours says how good an output is.
 
-Also what other scorers need for objects that are named by a path: `load_object` and `fingerprint`.
+Also what other scorers, and tools, need for objects that are named by a path: `load_object` and
+`fingerprint`.
 The function runs in this process with all its rights: it is configuration, never something an agent
 wrote.
 

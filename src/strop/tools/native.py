@@ -6,42 +6,16 @@
 Next file: `agent.py`.
 """
 
-import importlib
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from strop.errors import BadInput
+from strop.score.function import load_object
 from strop.spec import Item, Kind
 
-__all__ = ["import_object", "native_function", "native_item"]
+__all__ = ["native_function", "native_item"]
 
 Function = Callable[..., Any]
-
-
-def import_object(path: str, *, where: str) -> Any:
-    """The object at ``module:attribute``.
-
-    Raises:
-        BadInput: The path is not of that form, the module does not import, or it has no such
-            attribute; the message carries the original error.
-    """
-    module_name, _, attribute = path.partition(":")
-    if not module_name or not attribute:
-        raise BadInput(f"{path!r} is not of the form 'module:name'", where=where)
-    try:
-        found: Any = importlib.import_module(module_name)
-    except Exception as error:
-        kind = type(error).__name__
-        raise BadInput(
-            f"module {module_name!r} does not import: {kind}: {error} "
-            "(is it on the Python path, beside strop.yaml or installed?)",
-            where=where,
-        ) from error
-    for part in attribute.split("."):
-        if not hasattr(found, part):
-            raise BadInput(f"module {module_name!r} has no {attribute!r}", where=where)
-        found = getattr(found, part)
-    return found
 
 
 def native_item(function: Function | str) -> Item:
@@ -59,11 +33,16 @@ def native_item(function: Function | str) -> Item:
 
     if isinstance(function, str):
         target = function
-        function = import_object(function, where="tools")
-    else:
+        function = cast("Function", load_object(function, where="tools"))
+        if not callable(function):
+            raise BadInput(f"{target!r} is not a function", where="tools")
+    elif callable(function) and hasattr(function, "__qualname__"):
         target = f"{function.__module__}:{function.__qualname__}"
-    if not callable(function):
-        raise BadInput(f"{target!r} is not a function", where="tools")
+    else:
+        kind = type(function).__name__
+        raise BadInput(
+            f"expected functions as 'module:function', not a value of type {kind!r}", where="tools"
+        )
     try:
         definition = Tool(function).tool_def
     except (UserError, TypeError, ValueError) as error:
@@ -98,5 +77,4 @@ def native_function(item: Item, registered: Mapping[str, Function]) -> Function:
     target = str(body["target"])
     if target in registered:
         return registered[target]
-    function: Function = import_object(target, where=f"tool {item.id!r}")
-    return function
+    return cast("Function", load_object(target, where=f"tool {item.id!r}"))
