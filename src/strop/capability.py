@@ -22,10 +22,10 @@ from pydantic_core import to_jsonable_python
 
 from strop.agent import Trace
 from strop.agent_pydantic import ContextCapability
+from strop.assembly import assemble
 from strop.config import load_config
 from strop.context import Context, select
 from strop.errors import StropError
-from strop.improving import assemble
 from strop.jsonvalue import Json, digest, salvaged
 from strop.loops import Parts
 from strop.run import ErrorStep, Run, RunError, Score

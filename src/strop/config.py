@@ -3,7 +3,7 @@
 Reading only: nothing is started and no model is loaded. Unknown fields are refused, and every
 message names the file and the field.
 
-Next file: `improving.py`.
+Next file: `assembly.py`.
 """
 
 import difflib

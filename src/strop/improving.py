@@ -1,185 +1,37 @@
 """`SelfImprovingAgent`: the front door for Python users.
 
-Assembles an agent's parts from `strop.yaml` or keyword arguments and offers the two loops as plain
-calls. Everything inside is async; this class runs it on one event loop in a background thread, so
-it works in scripts, notebooks and threads alike.
+Offers the two loops as plain calls, on parts assembled from `strop.yaml` or keyword arguments.
+Everything inside is async; this class runs it on one event loop in a background thread, so it works
+in scripts, notebooks and threads alike.
 
 Next file: `capability.py`.
 """
 
 import asyncio
-import sys
 import threading
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import replace
-from functools import cache
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from strop import loops
-from strop.agent import AgentFunction, Backend, Limits, function_backend
-from strop.config import Config, base_spec, checked_config, load_config, store_url
-from strop.embed import resolve_embedder
+from strop.agent import AgentFunction
+from strop.assembly import assemble
+from strop.config import checked_config, load_config
 from strop.errors import BadInput, UserMistake
 from strop.evaluation import Budget, Progress, silent
-from strop.jsonvalue import Json, JsonObject, digest
-from strop.libraries import Libraries
-from strop.models.resolve import resolve_model
-from strop.models.server import server_count
+from strop.jsonvalue import digest
 from strop.release import Release
 from strop.run import Run, Score, ScoredRun
-from strop.score import Ask, Scorer, human_score, resolve_scorer
-from strop.score.function import fingerprint
+from strop.score import human_score
 from strop.settle import planned, settle
-from strop.spec import AgentSpec, Change, Kind, diff
-from strop.store import Store, open_store
-from strop.task import Split, Task, assign_splits, load_tasks, refuse_clashes
-from strop.tools import native_function
+from strop.spec import AgentSpec, Change, diff
+from strop.store import Store
+from strop.task import Split, Task, load_tasks
 
-__all__ = ["SelfImprovingAgent", "assemble"]
+__all__ = ["SelfImprovingAgent"]
 
 T = TypeVar("T")
-_A_DAY = 86_400.0
-_SHARES = {Split.TRAIN: 0.5, Split.VALIDATION: 0.25, Split.TEST: 0.25}
-
-
-def assemble(
-    config: Config,
-    *,
-    folder: Path,
-    tasks: Sequence[Task] | None = None,
-    deal: bool = False,
-    agent: AgentFunction | None = None,
-    model: Any = None,
-    scorer: Any = None,
-    functions: Sequence[Callable[..., Any]] = (),
-) -> loops.Parts:
-    """The working parts of an agent.
-
-    Args:
-        config: What `strop.yaml` says.
-        folder: What relative paths in the configuration are relative to.
-        tasks: Tasks, instead of those in the configured file.
-        deal: Give tasks without a split one; those that had one in this store keep it.
-        agent: ``(task, context) -> output``, instead of a Pydantic AI agent.
-        model: A Pydantic AI model object, instead of one made from the configured name.
-        scorer: A `Scorer` or function, instead of the configured one.
-        functions: Native tools' functions, for those that cannot be imported by name.
-
-    Raises:
-        UserMistake: Anything in the configuration that does not hold.
-    """
-    beside = str(folder.resolve())
-    if beside not in sys.path:
-        sys.path.insert(0, beside)  # tools and scorers live beside the configuration
-    if tasks is None:
-        tasks = load_tasks(folder / config.tasks) if config.tasks else ()
-    refuse_clashes(tasks)
-    embedder = resolve_embedder(config.embedder)
-    base = base_spec(config, embedder=embedder.id)
-    registered = {f"{f.__module__}:{f.__qualname__}": f for f in functions}
-    resolved = cache(resolve_model)  # one client per model, not one per run
-
-    def backend(spec: AgentSpec) -> Backend:
-        if agent is not None:
-            return function_backend(agent)
-        # Imported here because it takes half a second that `strop log` need not wait for.
-        from strop.agent_pydantic import pydantic_backend
-
-        return pydantic_backend(
-            spec, model if model is not None else resolved(spec.model), functions=registered
-        )
-
-    # The store last: a mistake in the configuration must not leave an empty database behind.
-    scorer = _scorer(config, base, scorer)
-    store = open_store(store_url(config, folder), agent=config.name)
-    if deal:
-        tasks = _dealt(tasks, store)
-    return loops.Parts(
-        base=base,
-        store=store,
-        libraries=Libraries(store, embedder),
-        scorer=scorer,
-        backend=backend,
-        tasks=tuple(tasks),
-        policy=config.margin_policy,
-        limits=_limits(config),
-        pins=_pins(config, base, agent, registered),
-        trials=config.trials,
-        concurrency=config.concurrency or _default_concurrency(config.model),
-        good=config.good,
-        seed=config.seed,
-    )
-
-
-def _dealt(tasks: Sequence[Task], store: Store) -> tuple[Task, ...]:
-    """Every task with a split, the one it had before: a list that grows unseals nothing."""
-    if all(task.split is not None for task in tasks):
-        return tuple(tasks)
-    before = {t.id: t.split for t in store.tasks(split=None) if t.split in _SHARES}
-    known = [t if t.split is not None else replace(t, split=before.get(t.id)) for t in tasks]
-    dealt = assign_splits(known, shares=_SHARES)
-    refuse_clashes(dealt)
-    store.put_tasks(dealt)
-    return dealt
-
-
-def _limits(config: Config) -> Limits:
-    """The bounds of one run; who answers in files has a day, where nothing else is said."""
-    limits = config.run_limits
-    if config.model.startswith("file:") and "seconds" not in config.limits.model_fields_set:
-        return replace(limits, seconds=_A_DAY)
-    return limits
-
-
-def _pins(
-    config: Config,
-    base: AgentSpec,
-    agent: AgentFunction | None,
-    registered: Mapping[str, Callable[..., Any]],
-) -> str:
-    """Digest of the code and files that decide a result and stand in the spec only by name."""
-    pins: list[Json] = [None if agent is None else fingerprint(agent)]
-    pins += [fingerprint(native_function(t, registered)) for t in base.of_kind(Kind.TOOL)]
-    weights = Path(config.model.removeprefix("local:"))
-    if weights.suffix == ".gguf" and weights.is_file():
-        found = weights.stat()
-        pins.append([found.st_size, found.st_mtime_ns])
-    return digest(pins)
-
-
-def _scorer(config: Config, base: AgentSpec, given: Any) -> Scorer:
-    """The scorer; a judge grades by the criteria of the configuration, the same for all specs."""
-    ask_judge: Ask | None = None
-    if config.judge_model is not None:
-        judge_model = config.judge_model
-
-        async def ask_judge(instructions: str, prompt: str, schema: JsonObject) -> Json:
-            # Imported here because Pydantic AI takes half a second to load.
-            from strop.models.ask import ask
-
-            answer = await ask(judge_model, instructions=instructions, prompt=prompt, schema=schema)
-            return answer.value
-
-    chosen = config.scorer if given is None else given
-    if chosen == "judge":
-        chosen = {"kind": "judge"}
-    if isinstance(chosen, dict) and chosen.get("kind") == "judge":
-        # The model is part of a judge's version, and so of every cache key.
-        chosen = {"model": config.judge_model or "", **chosen}
-    return resolve_scorer(
-        chosen,
-        criteria=base.of_kind(Kind.CRITERION),
-        ask=ask_judge,
-    )
-
-
-def _default_concurrency(model: str) -> int:
-    """One run at a time per embedded server, which has one thread; 8 for models elsewhere."""
-    if model == "local" or model.startswith("local:") or model.endswith(".gguf"):
-        return server_count()
-    return 8
 
 
 class SelfImprovingAgent:

@@ -9,7 +9,8 @@ Next file: `task.py`.
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TypeAlias, TypeGuard, Union
 
 from strop.errors import BadInput
@@ -24,6 +25,7 @@ __all__ = [
     "checked_text",
     "digest",
     "is_object",
+    "json_lines",
     "salvaged",
 ]
 
@@ -153,6 +155,34 @@ def canonical(value: Json) -> str:
     return json.dumps(
         plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     )
+
+
+def json_lines(path: Path, *, what: str) -> Iterator[tuple[str, object]]:
+    """The values of a JSON-lines file, one at a time, each with its ``file:line``.
+
+    Blank lines and byte order marks do no harm: some editors begin a file with one, and `cat` then
+    carries it to any line.
+
+    Raises:
+        BadInput: No such file (`what` says what it should hold), or a line that does not parse.
+    """
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise BadInput(f"cannot read {what}: {error.strerror}", where=str(path)) from None
+    with file:
+        for number, line in enumerate(file, start=1):
+            where = f"{path}:{number}"
+            try:
+                text = line.decode("utf-8-sig")
+                if text.strip():
+                    yield where, json.loads(text)
+            except UnicodeDecodeError:
+                raise BadInput("not UTF-8; save the file as UTF-8", where=where) from None
+            except (ValueError, RecursionError) as error:
+                raise BadInput(f"not JSON: {error}", where=where) from None
+            except OSError as error:
+                raise BadInput(f"cannot read {what}: {error.strerror}", where=where) from None
 
 
 def digest(value: Json) -> str:

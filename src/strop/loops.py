@@ -7,28 +7,32 @@ Next file: `config.py`.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from strop import evidence
 from strop.agent import Backend, Limits, execute, failing_backend
 from strop.context import select
 from strop.errors import BadInput, ModelFailed
 from strop.evaluation import Budget, Evaluator, Progress, silent
-from strop.gate import Comparison, Decision, MarginPolicy, Reason, Verdict, compare, judge
-from strop.jsonvalue import Json, canonical
+from strop.gate import Comparison, Decision, MarginPolicy, Verdict, compare, judge
+from strop.jsonvalue import Json
 from strop.libraries import Libraries
-from strop.mine import Finding, mine_answers
+from strop.mine import Finding
 from strop.propose import Proposal, propose_examples
 from strop.release import Action, Release, rollback_target
-from strop.run import Run, Score, ScoredRun, ScoreFailure
-from strop.score import Judge, Scorer, score
+from strop.run import Score, ScoredRun, ScoreFailure
+from strop.score import Scorer, score
 from strop.settle import planned, settle
 from strop.spec import AgentSpec, apply
 from strop.store import Store
-from strop.task import Split, Task, in_split, normalised
+from strop.task import Split, Task, in_split
 from strop.verdicts import (
     looks,
+    nothing_learned,
+    out_of_budget,
     record_verdict,
+    rolled_back_before,
     standing_verdict,
     task_set,
     terms_of,
@@ -201,47 +205,58 @@ async def improve_once(
     parts.store.put_tasks(parts.tasks)
     evaluator = parts.evaluator(budget or Budget(), progress)
     warmed = await evaluator.evaluate(spec, train, split=Split.TRAIN, trials=1)
-    undecided = _nothing_learned(warmed, evaluator.budget)
+    undecided = nothing_learned(warmed, evaluator.budget)
     if undecided is not None:
         return Cycle(parent=spec, verdict=undecided)
 
-    sources = _sources(parts)
-    findings = await _findings(parts, sources)
-    proposal = propose_examples(spec, findings, sources)
+    teaching = evidence.sources(parts.store, parts.tasks)
+    findings = await evidence.find(parts.store, teaching, scorer=parts.scorer, good=parts.good)
+    cycle = Cycle(parent=spec, findings=findings)
+    proposal = propose_examples(spec, findings, teaching)
     if proposal is None:
-        return Cycle(parent=spec, findings=findings)
+        return cycle
     proposal, refused = without_rolled_back(proposal, parts.store)
+    cycle = replace(cycle, proposal=proposal)
     if not proposal.changes:
-        return Cycle(
-            parent=spec,
-            findings=findings,
-            proposal=proposal,
-            verdict=_rolled_back_before(refused),
-        )
+        return replace(cycle, verdict=rolled_back_before(refused))
     candidate = apply(spec, proposal.changes)
-    cycle = Cycle(parent=spec, findings=findings, proposal=proposal, candidate=candidate)
-    _keep(parts.store, cycle)
+    cycle = replace(cycle, candidate=candidate)
+    parts.store.put_spec(candidate)
+    parts.store.put_document("proposal", candidate.id, proposal.to_json())
 
     terms = terms_of(parts.policy, parts.scorer.version, parts.trials, validation)
     verdict = standing_verdict(parts.store, spec, candidate, terms=terms)
     if verdict is None:
-        comparison = await compare(
-            spec,
-            candidate,
-            validation,
-            split=Split.VALIDATION,
-            evaluate=lambda s, t, n: evaluator.evaluate(s, t, split=Split.VALIDATION, trials=n),
-            looks=looks(parts.store, validation) + 1,
-            trials=parts.trials,
-            seed=parts.seed,
-        )
+        comparison = await _compared(parts, spec, candidate, evaluator)
         if evaluator.budget.spent_by is not None:
-            return replace(cycle, verdict=_out_of_budget(evaluator.budget.spent_by))
+            return replace(cycle, verdict=out_of_budget(evaluator.budget.spent_by))
         verdict = judge(comparison, parts.policy)
         cycle = replace(cycle, comparison=comparison)
         record_verdict(parts.store, proposal, comparison, verdict, validation, terms=terms)
+    cycle = replace(cycle, verdict=verdict)
     if verdict.decision is not Decision.ACCEPT:
-        return replace(cycle, verdict=verdict)
+        return cycle
+    return replace(cycle, release=_promoted(parts, spec, candidate, proposal))
+
+
+async def _compared(
+    parts: Parts, spec: AgentSpec, candidate: AgentSpec, evaluator: Evaluator
+) -> Comparison:
+    """Both specs on the validation tasks."""
+    validation = in_split(parts.tasks, split=Split.VALIDATION)
+    return await compare(
+        spec,
+        candidate,
+        validation,
+        split=Split.VALIDATION,
+        evaluate=lambda s, t, n: evaluator.evaluate(s, t, split=Split.VALIDATION, trials=n),
+        looks=looks(parts.store, validation) + 1,
+        trials=parts.trials,
+        seed=parts.seed,
+    )
+
+
+def _promoted(parts: Parts, spec: AgentSpec, candidate: AgentSpec, proposal: Proposal) -> Release:
     release = Release(
         spec=candidate.id,
         previous=spec.id,
@@ -251,7 +266,7 @@ async def improve_once(
         by="gate",
     )
     parts.store.append_release(release, candidate)
-    return replace(cycle, verdict=verdict, release=release)
+    return release
 
 
 def roll_back(parts: Parts, *, to: str | None = None, by: str = "person") -> Release:
@@ -302,96 +317,3 @@ def plan_cycle(parts: Parts) -> dict[str, Json]:
         if mean is None
         else round(mean.seconds * runs / max(1, parts.concurrency), 1),
     }
-
-
-async def _findings(parts: Parts, sources: Mapping[str, Task]) -> tuple[Finding, ...]:
-    """Findings in the train and production runs so far; held-out runs are never looked at."""
-    runs = _best_runs(parts.store, sources)
-    known: dict[str, Json] = {}
-    for task_id, scored in runs.items():
-        task = sources[task_id]
-        fell_short = scored.value is not None and scored.value < parts.good
-        if fell_short and task.expected is not None and await _is_right(parts.scorer, task):
-            known[task_id] = task.expected
-    findings = mine_answers(runs.values(), known=known, threshold=parts.good)
-    for finding in findings:
-        parts.store.put_document("finding", finding.id, finding.to_json())
-    return findings
-
-
-def _best_runs(store: Store, sources: Mapping[str, Task]) -> dict[str, ScoredRun]:
-    """The best scored run of each task, by task id.
-
-    A run of a task that was edited since says nothing about the task as it is now.
-    """
-    best: dict[str, ScoredRun] = {}
-    for split in (Split.TRAIN, Split.PRODUCTION):
-        for scored in store.runs(split=split):
-            task, held = sources.get(scored.run.task), best.get(scored.run.task)
-            if scored.value is None or task is None:
-                continue
-            if not _is_of(scored.run, task):
-                continue
-            if held is None or held.value is None or scored.value > held.value:
-                best[task.id] = scored
-    return best
-
-
-def _is_of(run: Run, task: Task) -> bool:
-    """Whether a run is of the task as it is now; of an imported one, only the input can tell."""
-    if run.task_digest is not None:
-        return run.task_digest == task.digest
-    return canonical(run.input) == canonical(task.input)
-
-
-async def _is_right(scorer: Scorer, task: Task) -> bool:
-    """Whether the scorer would take the expected answer itself as an answer.
-
-    A pattern to match, or a list of acceptable answers, is expected but is no demonstration. A
-    judge is not asked: it costs a model call, and a person wrote the expected answer.
-    """
-    if isinstance(scorer, Judge):
-        return True
-    ideal = Run(id="ideal", task=task.id, input=task.input, split=Split.TRAIN, output=task.expected)
-    result = await score(scorer, task, ideal)
-    return isinstance(result, Score) and result.value == 1.0
-
-
-def _sources(parts: Parts) -> dict[str, Task]:
-    """The tasks that examples may come from, by id: train and production, never held-out ones."""
-    kept = [*parts.store.tasks(split=Split.PRODUCTION), *parts.store.tasks(split=Split.TRAIN)]
-    held_out = [t for t in parts.tasks if t.split in (Split.VALIDATION, Split.TEST)]
-    ids, inputs = {t.id for t in held_out}, {normalised(t.text) for t in held_out}
-    return {t.id: t for t in kept if t.id not in ids and normalised(t.text) not in inputs}
-
-
-def _keep(store: Store, cycle: Cycle) -> None:
-    if cycle.candidate is not None and cycle.proposal is not None:
-        store.put_spec(cycle.candidate)
-        store.put_document("proposal", cycle.candidate.id, cycle.proposal.to_json())
-
-
-def _nothing_learned(warmed: Sequence[ScoredRun], budget: Budget) -> Verdict | None:
-    """Why the train runs give nothing to learn from, if they do not."""
-    if budget.spent_by is not None:
-        return _out_of_budget(budget.spent_by)
-    if any(scored.value is not None for scored in warmed):
-        return None
-    failures = [s.score.error for s in warmed if isinstance(s.score, ScoreFailure)]
-    why = failures[0] if failures else "no run was scored"
-    message = f"none of {len(warmed)} train runs has a score, the first because: {why}"
-    return Verdict(
-        decision=Decision.INCONCLUSIVE, reasons=(Reason(code="unscored", message=message),)
-    )
-
-
-def _rolled_back_before(count: int) -> Verdict:
-    message = f"all {count} changes were released before and rolled back by a person"
-    return Verdict(decision=Decision.REJECT, reasons=(Reason(code="rolled_back", message=message),))
-
-
-def _out_of_budget(bound: str) -> Verdict:
-    message = f"the budget ran out ({bound}); what was evaluated is kept, run again to go on"
-    return Verdict(
-        decision=Decision.INCONCLUSIVE, reasons=(Reason(code="budget", message=message),)
-    )

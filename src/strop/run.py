@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeAlias, cast
 
 from strop.errors import BadInput
-from strop.jsonvalue import RECORD_LEVELS, Json, JsonObject, as_text, checked
+from strop.jsonvalue import RECORD_LEVELS, Json, JsonObject, as_text, checked, json_lines
 from strop.task import Split, parse_split
 
 __all__ = [
@@ -456,20 +456,5 @@ def load_runs(path: Path) -> Iterator[ScoredRun]:
     Raises:
         BadInput: No such file, or a line that does not parse or is no run (``file:line`` first).
     """
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise BadInput(f"cannot read runs: {error.strerror}", where=str(path)) from None
-    with file:
-        for number, line in enumerate(file, start=1):
-            where = f"{path}:{number}"
-            try:
-                text = line.decode("utf-8-sig")
-                if not text.strip():
-                    continue
-                value = json.loads(text)
-            except UnicodeDecodeError:
-                raise BadInput("not UTF-8; save the file as UTF-8", where=where) from None
-            except (ValueError, RecursionError) as error:
-                raise BadInput(f"not JSON: {error}", where=where) from None
-            yield ScoredRun.from_json(value, where=where)
+    for where, value in json_lines(path, what="runs"):
+        yield ScoredRun.from_json(value, where=where)

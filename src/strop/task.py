@@ -26,6 +26,7 @@ from strop.jsonvalue import (
     checked,
     checked_text,
     digest,
+    json_lines,
 )
 
 __all__ = [
@@ -185,27 +186,12 @@ def load_tasks(path: Path) -> tuple[Task, ...]:
         BadInput: No such file, a line that does not parse or is no task, an id used twice, or a
             group or id that stands in two splits. The message starts with ``file:line``.
     """
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise BadInput(f"cannot read tasks: {error.strerror}", where=str(path)) from None
     tasks: list[Task] = []
-    lines: list[int] = []
-    for number, line in enumerate(raw.split(b"\n"), start=1):
-        where = f"{path}:{number}"
-        try:
-            # Some editors begin a file with a byte order mark; `cat` then carries it to any line.
-            text = line.decode("utf-8-sig")
-            if not text.strip():
-                continue
-            value = json.loads(text)
-        except UnicodeDecodeError:
-            raise BadInput("not UTF-8; save the file as UTF-8", where=where) from None
-        except (ValueError, RecursionError) as error:
-            raise BadInput(f"not JSON: {error}", where=where) from None
+    places: list[str] = []
+    for where, value in json_lines(path, what="tasks"):
         tasks.append(Task.from_json(value, where=where))
-        lines.append(number)
-    refuse_clashes(tasks, [f"{path}:{number}" for number in lines])
+        places.append(where)
+    refuse_clashes(tasks, places)
     return tuple(tasks)
 
 

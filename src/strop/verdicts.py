@@ -3,24 +3,29 @@
 Every look at a set of held-out tasks is an entry, so that looks can be counted and a candidate is
 not tried again and again until it passes.
 
-Next file: `loops.py`.
+Next file: `evidence.py`.
 """
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import cast
 
+from strop.evaluation import Budget
 from strop.gate import Comparison, Decision, MarginPolicy, Reason, Verdict
 from strop.jsonvalue import Json, JsonObject, digest
 from strop.propose import Proposal
 from strop.release import Action, LedgerEntry
+from strop.run import ScoredRun, ScoreFailure
 from strop.spec import AgentSpec, Remove
 from strop.store import Store
 from strop.task import Task
 
 __all__ = [
     "looks",
+    "nothing_learned",
+    "out_of_budget",
     "record_verdict",
+    "rolled_back_before",
     "standing_verdict",
     "task_set",
     "terms_of",
@@ -138,4 +143,32 @@ def record_verdict(
             "message": "; ".join(reason.message for reason in verdict.reasons),
             "reasons": [reason.to_json() for reason in verdict.reasons],
         },
+    )
+
+
+def nothing_learned(warmed: Sequence[ScoredRun], budget: Budget) -> Verdict | None:
+    """Why the train runs give nothing to learn from, if they do not."""
+    if budget.spent_by is not None:
+        return out_of_budget(budget.spent_by)
+    if any(scored.value is not None for scored in warmed):
+        return None
+    failures = [s.score.error for s in warmed if isinstance(s.score, ScoreFailure)]
+    why = failures[0] if failures else "no run was scored"
+    message = f"none of {len(warmed)} train runs has a score, the first because: {why}"
+    return Verdict(
+        decision=Decision.INCONCLUSIVE, reasons=(Reason(code="unscored", message=message),)
+    )
+
+
+def rolled_back_before(count: int) -> Verdict:
+    """The verdict on a proposal of which nothing is left."""
+    message = f"all {count} changes were released before and rolled back by a person"
+    return Verdict(decision=Decision.REJECT, reasons=(Reason(code="rolled_back", message=message),))
+
+
+def out_of_budget(bound: str) -> Verdict:
+    """The verdict of a cycle that the budget ended."""
+    message = f"the budget ran out ({bound}); what was evaluated is kept, run again to go on"
+    return Verdict(
+        decision=Decision.INCONCLUSIVE, reasons=(Reason(code="budget", message=message),)
     )

@@ -11,11 +11,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
+from strop.assembly import assemble
 from strop.cli.opening import tasks_of
 from strop.cli.output import note
 from strop.config import load_config
 from strop.errors import BadInput
-from strop.improving import assemble
 from strop.loops import Parts
 from strop.models.resolve import resolve_model
 from strop.task import Split, in_split

@@ -20,11 +20,11 @@ from pathlib import Path
 import anyio
 
 from strop import loops
+from strop.assembly import assemble
 from strop.config import load_config
 from strop.errors import BadInput
 from strop.evaluation import Budget, Progress
 from strop.gate import interval
-from strop.improving import assemble
 from strop.jsonvalue import Json
 from strop.loops import Cycle, Parts
 from strop.models.resolve import resolve_model
