@@ -233,9 +233,9 @@ def test_diff_summarises_many_examples(improved):
 ########## → ##########
 
 examples  12 added
-  + Please water the roses and mow the lawn, row 0 → garden (corrected)
-  + Please water the roses and mow the lawn, row 1 → garden (corrected)
-  + Please water the roses and mow the lawn, row 2 → garden (corrected)
+  + Change the tyres of the car and check its oil, car 0 → garage (corrected)
+  + Change the tyres of the car and check its oil, car 1 → garage (corrected)
+  + Change the tyres of the car and check its oil, car 2 → garage (corrected)
   and 9 more; --all shows them\
 """)
     everything = strop("diff", "original", "current", "--all", at=improved)
@@ -281,11 +281,11 @@ clauses  1
   - Say which room the message is about.
 
 examples  12
-  - Please water the roses and mow the lawn, row 0 → garden (corrected)
+  - Change the tyres of the car and check its oil, car 0 → garage (corrected)
   [mined:examples]
-  - Please water the roses and mow the lawn, row 1 → garden (corrected)
+  - Change the tyres of the car and check its oil, car 1 → garage (corrected)
   [mined:examples]
-  - Please water the roses and mow the lawn, row 2 → garden (corrected)
+  - Change the tyres of the car and check its oil, car 2 → garage (corrected)
   [mined:examples]
   and 9 more; --all shows them
 
@@ -545,9 +545,9 @@ def test_tasks_split_writes_whole_or_not_at_all(tmp_path):
     assert masked(dry.out) == snapshot("""\
 category  train  validation  test  tasks
 garage        5           3     2     10
-garden        5           3     2     10
+garden        5           2     3     10
 kitchen       5           3     2     10
-all          15           9     6     30\
+all          15           8     7     30\
 """)
     assert "--write" in dry.err
     assert content(tmp_path) == before
