@@ -1,0 +1,1 @@
+"""Measurements on public data with the embedded model, one package or module each."""
