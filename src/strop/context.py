@@ -11,7 +11,6 @@ Next file: `models/__init__.py`.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -268,8 +267,21 @@ class _Stable:
     tools: tuple[Item, ...]
 
 
-@lru_cache(maxsize=64)
 def _stable_part(spec: AgentSpec) -> _Stable:
+    """What `_stable_of` gives, kept by the spec's id: comparing thousands of items takes longer."""
+    found = _stable_parts.get(spec.id)
+    if found is None:
+        while len(_stable_parts) >= _STABLE_KEPT:
+            _stable_parts.pop(next(iter(_stable_parts)), None)
+        found = _stable_parts[spec.id] = _stable_of(spec)
+    return found
+
+
+_STABLE_KEPT = 64
+_stable_parts: dict[str, _Stable] = {}
+
+
+def _stable_of(spec: AgentSpec) -> _Stable:
     """Clauses, standing heuristics and pinned memories, in that order; and the tools."""
     clauses = spec.of_kind(Kind.CLAUSE)
     heuristics = tuple(i for i in spec.of_kind(Kind.HEURISTIC) if "when" not in i.content)
