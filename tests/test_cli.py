@@ -878,6 +878,8 @@ def test_an_interrupt_keeps_what_was_finished(fresh):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # Python ignores the interrupt where its parent does, as a shell's background jobs do.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     database = fresh / ".strop/strop.db"
     deadline = time.monotonic() + 120
