@@ -36,6 +36,7 @@ __all__ = [
     "execute",
     "failing_backend",
     "function_backend",
+    "one_line",
 ]
 
 AgentFunction: TypeAlias = Callable[[Task, Context], Awaitable[Any] | Any]
@@ -197,9 +198,14 @@ def _is_being_cancelled() -> bool:
     return current is not None and current.cancelling() > 0
 
 
+def one_line(error: BaseException) -> str:
+    """An exception's message as one line that can be stored; empty where it has none."""
+    return str(salvaged(" ".join(str(error).split())[:500]))
+
+
 def _classified(raised: BaseException, *, timed_out: bool, limits: Limits) -> RunError:
     """Which kind of failure an exception is."""
-    line = str(salvaged(" ".join(str(raised).split())[:500])) or "no message"
+    line = one_line(raised) or "no message"
     if timed_out:
         return RunError(type="timeout", message=f"no answer within {limits.seconds:g} s")
     match raised:

@@ -69,6 +69,32 @@ def assemble(
     embedder = resolve_embedder(config.embedder)
     base = base_spec(config, embedder=embedder.id)
     registered = {f"{f.__module__}:{f.__qualname__}": f for f in functions}
+    # The store last: a mistake in the configuration must not leave an empty database behind.
+    scorer = _scorer(config, base, scorer)
+    store = open_store(store_url(config, folder), agent=config.name)
+    if deal:
+        tasks = _dealt(tasks, store)
+    return loops.Parts(
+        base=base,
+        store=store,
+        libraries=Libraries(store, embedder),
+        scorer=scorer,
+        backend=_backends(agent, model, registered),
+        tasks=tuple(tasks),
+        policy=config.margin_policy,
+        limits=_limits(config),
+        pins=_pins(config, base, agent, registered),
+        trials=config.trials,
+        concurrency=config.concurrency or _default_concurrency(config.model),
+        good=config.good,
+        seed=config.seed,
+    )
+
+
+def _backends(
+    agent: AgentFunction | None, model: Any, registered: Mapping[str, Callable[..., Any]]
+) -> Callable[[AgentSpec], Backend]:
+    """What makes a spec's backend: the given function, or an agent on the given or named model."""
     resolved = cache(resolve_model)  # one client per model, not one per run
 
     def backend(spec: AgentSpec) -> Backend:
@@ -81,26 +107,7 @@ def assemble(
             spec, model if model is not None else resolved(spec.model), functions=registered
         )
 
-    # The store last: a mistake in the configuration must not leave an empty database behind.
-    scorer = _scorer(config, base, scorer)
-    store = open_store(store_url(config, folder), agent=config.name)
-    if deal:
-        tasks = _dealt(tasks, store)
-    return loops.Parts(
-        base=base,
-        store=store,
-        libraries=Libraries(store, embedder),
-        scorer=scorer,
-        backend=backend,
-        tasks=tuple(tasks),
-        policy=config.margin_policy,
-        limits=_limits(config),
-        pins=_pins(config, base, agent, registered),
-        trials=config.trials,
-        concurrency=config.concurrency or _default_concurrency(config.model),
-        good=config.good,
-        seed=config.seed,
-    )
+    return backend
 
 
 def _dealt(tasks: Sequence[Task], store: Store) -> tuple[Task, ...]:

@@ -20,7 +20,7 @@ from pydantic_ai import AgentRunResult, RunContext
 from pydantic_ai.capabilities import AbstractCapability, WrapRunHandler
 from pydantic_core import to_jsonable_python
 
-from strop.agent import Trace
+from strop.agent import Trace, one_line
 from strop.agent_pydantic import ContextCapability
 from strop.assembly import assemble
 from strop.config import load_config
@@ -100,8 +100,7 @@ class _RecordedRun(ContextCapability):
         """The stable part first, then the notes chosen for this run, marked as changing."""
         instructions: list[Any] = [self.context.instructions] if self.context.instructions else []
         if self.context.notes:
-            notes = "\n".join(f"- {note}" for note in self.context.notes)
-            instructions.append(lambda: f"Keep in mind:\n{notes}")
+            instructions.append(lambda: self.context.reminder)
         return instructions or None
 
     async def wrap_run(
@@ -114,8 +113,7 @@ class _RecordedRun(ContextCapability):
             result = await handler()
             output = _as_json(result.output)
         except BaseException as raised:
-            message = str(salvaged(" ".join(str(raised).split())[:500]))
-            error = RunError(type="agent", message=f"{type(raised).__name__}: {message}")
+            error = RunError(type="agent", message=f"{type(raised).__name__}: {one_line(raised)}")
             self.trace.add(ErrorStep(type=error.type, message=error.message))
             raise
         finally:

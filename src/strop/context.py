@@ -59,10 +59,14 @@ class Context:
     @property
     def prompt(self) -> str:
         """The last user message: the notes for this task, if any, then the input."""
+        return f"{self.reminder}\n\n{self.input}" if self.notes else self.input
+
+    @property
+    def reminder(self) -> str:
+        """The notes for this task as one text; empty where there are none."""
         if not self.notes:
-            return self.input
-        notes = "\n".join(f"- {note}" for note in self.notes)
-        return f"Keep in mind:\n{notes}\n\n{self.input}"
+            return ""
+        return "Keep in mind:\n" + "\n".join(f"- {note}" for note in self.notes)
 
     @property
     def messages(self) -> tuple[dict[str, str], ...]:
