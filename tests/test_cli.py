@@ -183,7 +183,8 @@ def improved(after_cycle: tuple[Path, Result], tmp_path: Path) -> Path:
 def test_improve_tells_the_whole_story(after_cycle):
     _, result = after_cycle
     assert masked(result.out) == snapshot("""\
-found     12 tasks were answered wrongly, and the right answer is known
+found  12 tasks were answered wrongly, and the right answer is known
+
 proposed  12 examples: 0 from successful runs, 12 corrected, by mined:examples
 
   12 validation tasks  score  95 % interval  change
@@ -394,14 +395,15 @@ more train tasks give it more to learn from; `strop log` shows what was tried\
 """)
     again = strop("improve", "--json", at=improved)
     assert again.json["schema"] == "strop.cycle/1"
-    assert again.json["verdict"] is None
+    assert again.json["attempts"] == []
 
 
 def test_a_rejected_candidate_is_a_completed_cycle(fresh):
     (fresh / "answer.py").write_text("print('no idea')")
     result = strop("improve", at=fresh)
     assert masked(result.out) == snapshot("""\
-found     12 tasks were answered wrongly, and the right answer is known
+found  12 tasks were answered wrongly, and the right answer is known
+
 proposed  12 examples: 0 from successful runs, 12 corrected, by mined:examples
 
   12 validation tasks  score  95 % interval  change
@@ -436,7 +438,7 @@ def test_inconclusive_exits_with_3_and_goes_on_where_it_stopped(fresh):
     result = strop("improve", "--runs", 15, at=fresh, expect=3)
     assert "the budget ran out (runs: 15)" in " ".join(result.out.split())
     rest = strop("improve", "--json", at=fresh)
-    assert rest.json["verdict"]["decision"] == "accept"
+    assert rest.json["attempts"][0]["verdict"]["decision"] == "accept"
     assert "(3 from before)" in rest.err
 
 
@@ -447,7 +449,7 @@ def test_dry_run_runs_nothing(fresh):
   runs  on
     12  the train tasks, to learn from
     12  the validation tasks, as the agent is now
-    12  the validation tasks, with what is proposed
+    12  the validation tasks, once with each proposal (at most)
 
   nothing was run; leave out --dry-run to start\
 """)
@@ -629,8 +631,9 @@ def test_doctor_says_what_is_missing(fresh):
 def test_the_scaffold_improves_with_the_embedded_model(tmp_path):
     strop("init", at=tmp_path)
     cycle = strop("improve", "--json", at=tmp_path).json
-    comparison = cycle["comparison"]
-    assert cycle["verdict"]["decision"] == "accept"
+    (attempt, *_) = cycle["attempts"]
+    comparison = attempt["comparison"]
+    assert attempt["verdict"]["decision"] == "accept"
     assert comparison["candidate_mean"] > comparison["baseline_mean"] + 0.3
     assert strop("run", "Where is my parcel?", at=tmp_path).out == "parcels\n"
 

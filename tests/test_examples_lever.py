@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
-from strop.context import Library, count_tokens, key_text, retrievable, select
+from strop.context import Library, count_tokens, keys, retrievable, select
 from strop.jsonvalue import as_text
 from strop.mine import Finding, mine_answers
 from strop.propose import propose_examples
@@ -62,7 +62,7 @@ def vector(text):
 
 
 def library(spec):
-    vectors = {key_text(item): vector(key_text(item)) for item in retrievable(spec)}
+    vectors = {key: vector(key) for item in retrievable(spec) for key in keys(item)}
     return Library.build(spec, vectors, embedder="by hand")
 
 

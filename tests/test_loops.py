@@ -70,11 +70,11 @@ def desk(tmp_path):
 
 def test_a_cycle_releases_what_held_out_tasks_show_to_be_better(desk):
     cycle = desk.improve()
-    assert cycle.verdict.decision is Decision.ACCEPT
-    assert cycle.release.spec == desk.spec.id == cycle.candidate.id
-    assert cycle.comparison.effect > 0.5
+    assert cycle.attempts[0].verdict.decision is Decision.ACCEPT
+    assert cycle.attempts[0].release.spec == desk.spec.id == cycle.attempts[0].candidate.id
+    assert cycle.attempts[0].comparison.effect > 0.5
     assert [release.action for release in desk.history()] == [Action.INITIAL, Action.PROMOTE]
-    assert len(desk.diff()) == len(cycle.proposal.changes)
+    assert len(desk.diff()) == len(cycle.attempts[0].proposal.changes)
     corrected = [i for i in desk.spec.items if i.provenance.corrected]
     assert 0 < len(corrected) < len(desk.spec.items)
     before = sum(1 for entry, _ in desk.store.ledger() if entry.kind == "test_opened")
@@ -105,7 +105,7 @@ def test_finished_evaluations_are_not_repeated(desk):
 def test_nothing_is_proposed_when_nothing_is_new(desk):
     desk.improve()
     cycle = desk.improve()
-    assert (cycle.proposal, cycle.verdict, cycle.release) == (None, None, None)
+    assert (cycle.attempts, cycle.stopped) == ((), None)
 
 
 def test_a_useless_candidate_is_rejected_and_not_tried_again(tmp_path):
@@ -117,11 +117,11 @@ def test_a_useless_candidate_is_rejected_and_not_tried_again(tmp_path):
         store=str(tmp_path / "strop.db"),
     ) as agent:
         cycle = agent.improve()
-        assert cycle.verdict.decision is Decision.REJECT
-        assert cycle.release is None
+        assert cycle.attempts[0].verdict.decision is Decision.REJECT
+        assert not cycle.released
         assert agent.spec.id == agent.parts.base.id
         again = agent.improve()
-        assert again.verdict.reasons[0].code == "judged_before"
+        assert again.attempts[0].verdict.reasons[0].code == "judged_before"
         verdicts = [entry for entry, _ in agent.store.ledger() if entry.kind == "verdict"]
         assert [entry.body["looks"] for entry in verdicts] == [1]
 
@@ -133,7 +133,7 @@ def test_rollback_is_one_more_release_and_what_it_took_back_stays_back(desk):
     assert (release.action, release.previous) == (Action.ROLLBACK, better)
     assert desk.spec.id == desk.parts.base.id
     cycle = desk.improve()
-    assert cycle.verdict.reasons[0].code == "rolled_back"
+    assert cycle.attempts[0].verdict.reasons[0].code == "rolled_back"
     assert desk.spec.id == desk.parts.base.id
     desk.rollback(to=better[:10])
     assert desk.spec.id == better
@@ -159,11 +159,11 @@ def test_without_validation_tasks_there_is_no_cycle(tmp_path):
 
 def test_a_budget_ends_a_cycle_undecided_and_the_next_one_goes_on(desk):
     bounded = desk.improve(budget=Budget(runs=30))
-    assert bounded.verdict.decision is Decision.INCONCLUSIVE
-    assert bounded.verdict.reasons[0].code == "budget"
+    assert bounded.stopped.decision is Decision.INCONCLUSIVE
+    assert bounded.stopped.reasons[0].code == "budget"
     assert desk.copycat.calls.total() == 30
     cycle = desk.improve()
-    assert cycle.verdict.decision is Decision.ACCEPT
+    assert cycle.attempts[0].verdict.decision is Decision.ACCEPT
     assert set(desk.copycat.calls.values()) <= {1, 2}
 
 
@@ -183,7 +183,9 @@ def test_a_production_run_of_a_held_out_task_teaches_nothing(desk):
     held_out = next(task for task in desk.parts.tasks if task.split is Split.VALIDATION)
     desk.run(held_out)
     cycle = desk.improve()
-    assert held_out.id not in {change.item.content["task"] for change in cycle.proposal.changes}
+    assert held_out.id not in {
+        change.item.content["task"] for change in cycle.attempts[0].proposal.changes
+    }
 
 
 def test_an_edited_task_is_not_taught_by_runs_from_before_the_edit(tmp_path):
@@ -200,7 +202,10 @@ def test_an_edited_task_is_not_taught_by_runs_from_before_the_edit(tmp_path):
     edited = [t | {"expected": "refund"} if t["expected"] == "trace" else t for t in tasks]
     with agent(edited) as second:
         cycle = second.improve()
-        shown = {c.item.content["task"]: c.item.content["output"] for c in cycle.proposal.changes}
+        shown = {
+            c.item.content["task"]: c.item.content["output"]
+            for c in cycle.attempts[0].proposal.changes
+        }
         assert set(shown.values()) == {"refund", "login"}
 
 
@@ -295,7 +300,7 @@ def test_an_example_with_the_very_same_input_is_never_shown(tmp_path):
     with small(tmp_path, agent, tasks) as desk:
         cycle = desk.improve()
         # The answers of validation tasks stand in train, under other ids: nothing may be read off.
-        assert cycle.release is None
+        assert not cycle.released
     assert all(asked != shown for asked, shown in seen)
 
 
@@ -304,7 +309,7 @@ def test_a_production_run_of_a_sealed_input_teaches_nothing(desk):
     run = desk.run(sealed.text)
     desk.score(run.run, 1.0, by="reviewer")
     cycle = desk.improve()
-    inputs = {change.item.content["input"] for change in cycle.proposal.changes}
+    inputs = {change.item.content["input"] for change in cycle.attempts[0].proposal.changes}
     assert sealed.text not in inputs
 
 
@@ -359,22 +364,22 @@ def test_a_set_up_that_does_not_hold_is_no_score_and_is_tried_again(tmp_path):
         assert {s.run.error.type for s in runs} == {"model"}
         assert {s.value for s in runs} == {None}
         cycle = desk.improve()
-        assert cycle.verdict.decision is Decision.INCONCLUSIVE
-        assert cycle.verdict.reasons[0].code == "unscored"
+        assert cycle.stopped.decision is Decision.INCONCLUSIVE
+        assert cycle.stopped.reasons[0].code == "unscored"
         broken = False
         assert {s.value for s in desk.evaluate(split="validation")} == {1.0}
 
 
 def test_a_budget_spent_on_train_is_inconclusive(desk):
     cycle = desk.improve(budget=Budget(runs=1))
-    assert cycle.verdict.reasons[0].code == "budget"
+    assert cycle.stopped.reasons[0].code == "budget"
 
 
 def test_another_policy_judges_anew(tmp_path):
     with small(tmp_path, Copycat(), policy={"min_tasks": 50}) as strict:
-        assert strict.improve().verdict.reasons[0].code == "too_few_tasks"
+        assert strict.improve().attempts[0].verdict.reasons[0].code == "too_few_tasks"
     with small(tmp_path, Copycat(), policy={"min_tasks": 5}) as lenient:
-        assert lenient.improve().verdict.decision is Decision.ACCEPT
+        assert lenient.improve().attempts[0].verdict.decision is Decision.ACCEPT
 
 
 def test_an_agent_that_raises_a_cancellation_is_a_failed_run(tmp_path):
@@ -414,7 +419,9 @@ def test_imported_runs_teach_only_what_they_were_asked(desk):
     other = Run(id="r1", task=train.id, input="something else", split=Split.TRAIN, output="ZZZ")
     desk.store.put_runs([ScoredRun(run=other, score=Score(name="exact", value=1.0))])
     cycle = desk.improve()
-    assert "ZZZ" not in {change.item.content["output"] for change in cycle.proposal.changes}
+    assert "ZZZ" not in {
+        change.item.content["output"] for change in cycle.attempts[0].proposal.changes
+    }
 
 
 def test_closing_ends_what_is_running(tmp_path):

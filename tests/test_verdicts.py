@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from strop.gate import Comparison, Decision, MarginPolicy, Pair, Reason, Verdict
-from strop.propose import Proposal
+from strop.propose import Aim, Proposal
 from strop.release import Action, Release
 from strop.spec import Add, AgentSpec, Item, Kind, Remove
 from strop.store import open_store
@@ -56,7 +56,7 @@ POLICY = MarginPolicy()
 
 
 def terms(tasks=TASKS, policy=POLICY, scorer="exact/1", trials=1):
-    return terms_of(policy, scorer, trials, tasks)
+    return terms_of(policy, scorer, trials, tasks, aim=Aim.BETTER)
 
 
 def standing(store, tasks=TASKS, **other):

@@ -27,6 +27,7 @@ from pydantic_ai.messages import (
     ModelResponse,
     TextPart,
     ToolCallPart,
+    ToolReturnPart,
     UserPromptPart,
 )
 from pydantic_ai.models import Model, ModelRequestContext
@@ -37,7 +38,7 @@ from pydantic_ai.usage import UsageLimits
 from pydantic_core import to_jsonable_python
 
 from strop.agent import Backend, LimitReached, Limits, OutputRefused, Trace
-from strop.context import Context
+from strop.context import Context, Demonstration
 from strop.errors import ModelFailed
 from strop.jsonvalue import Json, JsonObject, canonical, salvaged
 from strop.models.ask import usage_of
@@ -165,8 +166,7 @@ class ContextCapability(AbstractCapability[Any]):
         """Put the demonstrations in front, as turns of an earlier conversation."""
         turns: list[ModelMessage] = []
         for shown in self.context.demonstrations:
-            turns.append(ModelRequest(parts=[UserPromptPart(content=shown.input)]))
-            turns.append(ModelResponse(parts=[TextPart(content=shown.output)]))
+            turns += _turns(shown)
         return replace(request_context, messages=[*turns, *request_context.messages])
 
     async def after_model_request(
@@ -222,6 +222,20 @@ class ContextCapability(AbstractCapability[Any]):
         message = str(salvaged(" ".join(str(error).split())))
         self.trace.add(ToolCall(tool=call.tool_name, args=salvaged(args), error=message))
         raise error
+
+
+def _turns(shown: Demonstration) -> list[ModelMessage]:
+    """A demonstration as turns of a conversation; its tool calls as the provider would see them."""
+    turns: list[ModelMessage] = [ModelRequest(parts=[UserPromptPart(content=shown.input)])]
+    for number, step in enumerate(shown.steps, start=1):
+        name, call = str(step["tool"]), f"{shown.item}-{number}"
+        args = cast("dict[str, Any]", step.get("args") or {})
+        turns.append(
+            ModelResponse(parts=[ToolCallPart(tool_name=name, args=args, tool_call_id=call)])
+        )
+        back = ToolReturnPart(tool_name=name, content=step.get("result"), tool_call_id=call)
+        turns.append(ModelRequest(parts=[back]))
+    return [*turns, ModelResponse(parts=[TextPart(content=shown.output)])]
 
 
 def _tool(item: Item, functions: Mapping[str, Function]) -> Tool[Any]:

@@ -18,6 +18,7 @@ from strop.agent import AgentFunction, Backend, Limits, function_backend
 from strop.config import Config, base_spec, store_url
 from strop.embed import resolve_embedder
 from strop.jsonvalue import Json, JsonObject, digest
+from strop.levers import resolve_levers
 from strop.libraries import Libraries
 from strop.models.resolve import resolve_model
 from strop.models.server import server_count
@@ -86,7 +87,9 @@ def assemble(
         pins=_pins(config, base, agent, registered),
         trials=config.trials,
         concurrency=config.concurrency or _default_concurrency(config.model),
+        proposers=resolve_levers(config.levers),
         good=config.good,
+        poor=config.poor,
         seed=config.seed,
     )
 

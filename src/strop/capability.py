@@ -82,7 +82,10 @@ class Strop(AbstractCapability[Any]):
         """The spec that serves and what it shows; where that fails, the agent runs without."""
         try:
             spec = settle(self.parts.base, self.parts.store)
-            return spec, await self.parts.libraries.context(spec, task)
+            context = await self.parts.libraries.context(
+                spec, task, now=self.parts.clock(), resolve=False
+            )
+            return spec, context
         except StropError as error:
             logger.warning("nothing learned is shown to this run: %s", error)
             return self.parts.base, select(self.parts.base, task)

@@ -20,6 +20,7 @@ from strop.agent import Limits
 from strop.errors import BadInput
 from strop.gate import MarginPolicy
 from strop.jsonvalue import Json, JsonObject, digest
+from strop.levers import DEFAULT
 from strop.spec import AgentSpec, Item, Kind, Selection
 from strop.tools import native_item
 
@@ -61,6 +62,7 @@ class PolicyConfig(_Strict):
     min_tasks: int = Field(10, ge=2)
     max_missing: float = Field(0.1, ge=0)
     max_critical_drop: float = Field(0.0, ge=0)
+    max_loss: float = Field(0.02, ge=0)
 
 
 class Config(_Strict):
@@ -76,6 +78,8 @@ class Config(_Strict):
         heuristics, memory, criteria: Further items of those kinds.
         scorer: Name of a scorer, ``module:function``, or an object with ``kind`` and settings.
         judge_model: The model that grades when the scorer is ``judge``.
+        levers: What an improvement cycle may change; see ``strop improve --help``.
+        reflect_model: A model that also proposes; without one, all proposals are mined.
         tasks: JSON-lines file of tasks, relative to the configuration.
         store: Database URL or file.
         embedder: ``default``, ``static``, ``minilm`` or a Pydantic AI embedder.
@@ -85,7 +89,8 @@ class Config(_Strict):
         limits: Bounds of one run.
         trials: Runs per held-out task and spec.
         concurrency: Runs at a time; by default 8, and 1 per server for the embedded model.
-        good: Score from which an answer is worth showing to later tasks.
+        good: Score from which a run counts as a success, worth showing to later tasks.
+        poor: Score under which a run counts as a failure, worth learning from.
         seed: Of everything drawn at random.
     """
 
@@ -99,6 +104,8 @@ class Config(_Strict):
     criteria: tuple[str | TextItem, ...] = ()
     scorer: Any = "normalised"
     judge_model: str | None = None
+    levers: tuple[str, ...] = DEFAULT
+    reflect_model: str | None = None
     tasks: str | None = None
     store: str = ".strop/strop.db"
     embedder: str = "default"
@@ -109,6 +116,7 @@ class Config(_Strict):
     trials: int = Field(1, ge=1)
     concurrency: int | None = Field(None, ge=1)
     good: float = Field(0.8, ge=0, le=1)
+    poor: float = Field(0.7, ge=0, le=1)
     seed: int = 0
 
     @property

@@ -2,8 +2,9 @@
 
 The stable part (instructions, heuristics that always hold, pinned memories, tool definitions)
 renders first and is byte-identical for every task of a spec, so that provider prompt caches hit;
-what is chosen for this task (similar examples, memories) comes after it. Deterministic given spec,
-task and library. Nothing here calls a model; vectors come in ready-made.
+what is chosen for this task (similar examples, memories) comes after it. A task that the spec's
+table knows the answer to is answered there. Deterministic given spec, task, library and time.
+Nothing here calls a model; vectors come in ready-made.
 
 Next file: `models/__init__.py`.
 """
@@ -11,27 +12,78 @@ Next file: `models/__init__.py`.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from strop.jsonvalue import as_text, canonical
+from strop.jsonvalue import Json, JsonObject, as_text, canonical
 from strop.neighbours import Neighbours
+from strop.notes import Notes, note_keys
+from strop.resolution import Resolution, Table, is_table
 from strop.spec import AgentSpec, Item, Kind
 from strop.task import Task, normalised
 
-__all__ = ["Context", "Demonstration", "Library", "count_tokens", "retrievable", "select"]
+__all__ = [
+    "Chosen",
+    "Context",
+    "Demonstration",
+    "Library",
+    "count_tokens",
+    "keys",
+    "retrievable",
+    "select",
+]
 
 Vector = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demonstration:
-    """An example as one task sees it: an input and the answer to it, both as text."""
+    """An example as one task sees it: an input and the answer to it, both as text.
+
+    Attributes:
+        item: The example's id.
+        input: What was asked.
+        output: What was answered.
+        steps: The tool calls between the two, each with ``tool``, ``args`` and ``result``.
+    """
 
     item: str
     input: str
     output: str
+    steps: tuple[JsonObject, ...] = field(default=(), hash=False)
+
+    @property
+    def messages(self) -> tuple[dict[str, Json], ...]:
+        """The demonstration as chat messages, tool calls in the form OpenAI gave them."""
+        out: list[dict[str, Json]] = [{"role": "user", "content": self.input}]
+        for number, step in enumerate(self.steps, start=1):
+            call = f"{self.item}-{number}"
+            function: dict[str, Json] = {
+                "name": step["tool"],
+                "arguments": canonical(step.get("args")),
+            }
+            calls: list[Json] = [{"id": call, "type": "function", "function": function}]
+            out.append({"role": "assistant", "content": None, "tool_calls": calls})
+            result = as_text(step.get("result"))
+            out.append({"role": "tool", "tool_call_id": call, "content": result})
+        return (*out, {"role": "assistant", "content": self.output})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """Why an item is in a context.
+
+    Attributes:
+        item: The item's id.
+        similarity: Cosine of the task's vector with the item's; `None` for what every task sees.
+        tokens: Estimated tokens that it takes.
+    """
+
+    item: str
+    similarity: float | None
+    tokens: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +96,9 @@ class Context:
         notes: Memories and heuristics chosen for this task.
         input: The task's input as text.
         tools: Tool items on offer.
-        shown: Ids of all items that this context shows, tools included.
+        chosen: All items that this context shows, tools included, each with why.
         withheld: Ids of items held back at random.
+        resolution: The answer that the spec's table is sure of; no model is asked then.
     """
 
     instructions: str
@@ -53,8 +106,14 @@ class Context:
     notes: tuple[str, ...] = ()
     input: str
     tools: tuple[Item, ...] = ()
-    shown: tuple[str, ...] = ()
+    chosen: tuple[Chosen, ...] = ()
     withheld: tuple[str, ...] = ()
+    resolution: Resolution | None = None
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """Ids of all items that this context shows."""
+        return tuple(each.item for each in self.chosen)
 
     @property
     def prompt(self) -> str:
@@ -69,12 +128,13 @@ class Context:
         return "Keep in mind:\n" + "\n".join(f"- {note}" for note in self.notes)
 
     @property
-    def messages(self) -> tuple[dict[str, str], ...]:
+    def messages(self) -> tuple[dict[str, Json], ...]:
         """The whole context as chat messages with ``role`` and ``content``, ready for any model."""
-        out = [{"role": "system", "content": self.instructions}] if self.instructions else []
+        out: list[dict[str, Json]] = []
+        if self.instructions:
+            out.append({"role": "system", "content": self.instructions})
         for shown in self.demonstrations:
-            out.append({"role": "user", "content": shown.input})
-            out.append({"role": "assistant", "content": shown.output})
+            out += shown.messages
         return (*out, {"role": "user", "content": self.prompt})
 
 
@@ -98,12 +158,11 @@ def retrievable(spec: AgentSpec) -> tuple[Item, ...]:
     )
 
 
-def key_text(item: Item) -> str:
-    """The text whose vector an item is found by."""
+def keys(item: Item) -> tuple[str, ...]:
+    """The texts whose vectors a retrievable item is found by."""
     if item.kind is Kind.EXAMPLE:
-        return as_text(item.content["input"])
-    when = item.content.get("when")
-    return str(when) if when else item.text
+        return (as_text(item.content["input"]),)
+    return note_keys(item)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,14 +173,16 @@ class Library:
         examples: The example items.
         notes: The retrievable memories and heuristics.
         neighbours: Index over the examples' vectors and outputs.
-        note_vectors: One unit row per note.
+        noted: Index over the notes.
+        table: Answers what it is sure of without a model; `None` where the spec has none.
         embedder: Id of the embedder that made the vectors.
     """
 
     examples: tuple[Item, ...]
     notes: tuple[Item, ...]
     neighbours: Neighbours
-    note_vectors: NDArray[np.float32]
+    noted: Notes
+    table: Table | None
     embedder: str
     inputs: tuple[str, ...] = field(repr=False)
     _by_source: Mapping[tuple[str, str], tuple[int, ...]] = field(repr=False)
@@ -132,19 +193,21 @@ class Library:
 
         Args:
             spec: The spec.
-            vectors: A unit vector for the `key_text` of every retrievable item.
+            vectors: A unit vector for each of the `keys` of every retrievable item.
             embedder: Id of the embedder they come from.
         """
         items = retrievable(spec)
         examples = tuple(item for item in items if item.kind is Kind.EXAMPLE)
         notes = tuple(item for item in items if item.kind is not Kind.EXAMPLE)
+        tables = [Table.from_item(item) for item in spec.of_kind(Kind.TOOL) if is_table(item)]
         return cls(
             examples=examples,
             notes=notes,
             neighbours=Neighbours(
                 _rows(examples, vectors), [canonical(e.content["output"]) for e in examples]
             ),
-            note_vectors=_rows(notes, vectors),
+            noted=Notes(notes, vectors),
+            table=tables[0] if tables else None,
             embedder=embedder,
             inputs=tuple(normalised(as_text(e.content["input"])) for e in examples),
             _by_source=_by_source(examples),
@@ -178,11 +241,17 @@ def _by_source(examples: Sequence[Item]) -> dict[tuple[str, str], tuple[int, ...
 def _rows(items: Sequence[Item], vectors: Mapping[str, Vector]) -> NDArray[np.float32]:
     if not items:
         return np.zeros((0, 0), dtype=np.float32)
-    return np.stack([vectors[key_text(item)] for item in items]).astype(np.float32, copy=False)
+    return np.stack([vectors[keys(item)[0]] for item in items]).astype(np.float32, copy=False)
 
 
 def select(
-    spec: AgentSpec, task: Task, *, library: Library | None = None, query: Vector | None = None
+    spec: AgentSpec,
+    task: Task,
+    *,
+    library: Library | None = None,
+    query: Vector | None = None,
+    now: float | None = None,
+    resolve: bool = True,
 ) -> Context:
     """What `task` gets to see of `spec`.
 
@@ -191,53 +260,57 @@ def select(
         task: The task.
         library: The spec's retrievable items with their vectors; `None` where it has none.
         query: The task's vector, by the library's embedder.
+        now: Seconds since the epoch: memories that expired before are not shown. `None` shows
+            them: what is measured twice must see the same.
+        resolve: Let the spec's table answer what it is sure of.
     """
     stable = _stable_part(spec)
-    shown = [item.id for item in (*stable.items, *stable.tools)]
-    examples: tuple[Item, ...] = ()
-    notes: tuple[Item, ...] = ()
-    if library is not None and query is not None:
-        examples, spent = _choose_examples(spec, task, library, query)
-        notes = _choose_notes(spec, library, query, spec.selection.tokens - spent)
-        shown += [item.id for item in (*examples, *notes)]
+    if library is None or query is None:
+        return Context(
+            instructions=stable.text, input=task.text, tools=stable.tools, chosen=stable.chosen
+        )
+    table = library.table if resolve else None
+    resolution = None if table is None else table.answer(query, task=task)
+    if resolution is not None:
+        sure = Chosen(item=resolution.item, similarity=resolution.confidence, tokens=0)
+        return Context(instructions="", input=task.text, chosen=(sure,), resolution=resolution)
+    examples, spent = _choose_examples(spec, task, library, query)
+    notes = _choose_notes(
+        spec, task, library, query, budget=spec.selection.tokens - spent, now=now
+    )
     return Context(
         instructions=stable.text,
-        demonstrations=tuple(
-            Demonstration(
-                item=item.id,
-                input=as_text(item.content["input"]),
-                output=as_text(item.content["output"]),
-            )
-            for item in examples
-        ),
-        notes=tuple(item.text for item in notes),
+        demonstrations=tuple(_demonstration(library.examples[at]) for at, _ in examples),
+        notes=tuple(library.notes[at].text for at, _ in notes),
         input=task.text,
         tools=stable.tools,
-        shown=tuple(shown),
+        chosen=(*stable.chosen, *(c for _, c in examples), *(c for _, c in notes)),
     )
+
+
+_Choice = tuple[int, Chosen]  # position in the library, and why
 
 
 def _choose_examples(
     spec: AgentSpec, task: Task, library: Library, query: Vector
-) -> tuple[tuple[Item, ...], int]:
+) -> tuple[tuple[_Choice, ...], int]:
     """The examples for a task, the most trusted last, and the tokens they take.
 
     Never the same input twice, and never what `Library.barred` names.
     """
     limit, budget = spec.selection.examples, spec.selection.tokens
-    chosen: list[Item] = []
+    chosen: list[_Choice] = []
     inputs: set[str] = set()
     spent = 0
     if not limit or not library.examples:
         return (), 0
     for index in library.neighbours.ranked(query, barred=library.barred(task)):
         item = library.examples[index]
-        cost = count_tokens(as_text(item.content["input"])) + count_tokens(
-            as_text(item.content["output"])
-        )
+        cost = _example_tokens(item)
         if library.inputs[index] in inputs or spent + cost > budget:
             continue
-        chosen.append(item)
+        similarity = library.neighbours.similarity(index, query)
+        chosen.append((index, Chosen(item=item.id, similarity=similarity, tokens=cost)))
         inputs.add(library.inputs[index])
         spent += cost
         if len(chosen) == limit:
@@ -245,30 +318,62 @@ def _choose_examples(
     return tuple(reversed(chosen)), spent
 
 
+def _example_tokens(item: Item) -> int:
+    texts = [as_text(item.content["input"]), as_text(item.content["output"])]
+    texts += [canonical(step) for step in _steps(item)]
+    return sum(count_tokens(text) for text in texts)
+
+
+def _demonstration(item: Item) -> Demonstration:
+    return Demonstration(
+        item=item.id,
+        input=as_text(item.content["input"]),
+        output=as_text(item.content["output"]),
+        steps=_steps(item),
+    )
+
+
+def _steps(item: Item) -> tuple[JsonObject, ...]:
+    return tuple(cast("Sequence[JsonObject]", item.content.get("steps", ())))
+
+
 def _choose_notes(
-    spec: AgentSpec, library: Library, query: Vector, budget: int
-) -> tuple[Item, ...]:
-    """The most similar memories and heuristics within what is left of the budget."""
-    if not library.notes or not spec.selection.memories:
+    spec: AgentSpec,
+    task: Task,
+    library: Library,
+    query: Vector,
+    *,
+    budget: int,
+    now: float | None,
+) -> tuple[_Choice, ...]:
+    """The most relevant memories and heuristics within what is left of the budget."""
+    chosen: list[_Choice] = []
+    if not spec.selection.memories:
         return ()
-    order = np.argsort(-(library.note_vectors @ query), kind="stable")
-    chosen: list[Item] = []
-    for index in order:
-        item = library.notes[int(index)]
+    for index, similarity in library.noted.ranked(query, task=task):
+        item = library.notes[index]
         cost = count_tokens(item.text)
-        if cost <= budget and len(chosen) < spec.selection.memories:
-            chosen.append(item)
-            budget -= cost
+        if cost > budget or _expired(item, now):
+            continue
+        chosen.append((index, Chosen(item=item.id, similarity=similarity, tokens=cost)))
+        budget -= cost
+        if len(chosen) == spec.selection.memories:
+            break
     return tuple(chosen)
+
+
+def _expired(item: Item, now: float | None) -> bool:
+    expires = item.content.get("expires")
+    return now is not None and isinstance(expires, int | float) and expires < now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Stable:
     """What every task of a spec sees: the items behind the instructions, their text, the tools."""
 
-    items: tuple[Item, ...]
     text: str
     tools: tuple[Item, ...]
+    chosen: tuple[Chosen, ...]
 
 
 def _stable_part(spec: AgentSpec) -> _Stable:
@@ -295,11 +400,21 @@ def _stable_of(spec: AgentSpec) -> _Stable:
         parts.append("How to go about it:\n" + _bullets(heuristics))
     if pinned:
         parts.append("Always keep in mind:\n" + _bullets(pinned))
+    tools = tuple(item for item in spec.of_kind(Kind.TOOL) if not is_table(item))
+    costs = [
+        *((item, count_tokens(item.text)) for item in (*clauses, *heuristics, *pinned)),
+        *((tool, count_tokens(canonical(_offered(tool)))) for tool in tools),
+    ]
     return _Stable(
-        items=(*clauses, *heuristics, *pinned),
         text="\n\n".join(part for part in parts if part),
-        tools=spec.of_kind(Kind.TOOL),
+        tools=tools,
+        chosen=tuple(Chosen(item=i.id, similarity=None, tokens=cost) for i, cost in costs),
     )
+
+
+def _offered(tool: Item) -> dict[str, Json]:
+    """What a model sees of a tool."""
+    return {name: tool.content[name] for name in ("name", "description", "parameters")}
 
 
 def _bullets(items: Sequence[Item]) -> str:

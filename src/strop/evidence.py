@@ -1,20 +1,40 @@
-"""What there is to learn from: the tasks that may teach, and findings in their runs.
+"""What there is to learn from: the tasks and runs that may teach, and findings in them.
 
 The store's runs meet mining here, and held-out tasks are kept out of both. It proposes nothing.
 
-Next file: `loops.py`.
+Next file: `levers.py`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from strop.jsonvalue import Json, canonical
+from strop.jsonvalue import Json, as_text, canonical
 from strop.mine import Finding, mine_answers
+from strop.propose import Embed
 from strop.run import Run, Score, ScoredRun
 from strop.score import Judge, Scorer, score
 from strop.store import Store
 from strop.task import Split, Task, normalised
 
-__all__ = ["find", "sources"]
+__all__ = ["Evidence", "gather", "sources"]
+
+_RECENT = 2000  # whole runs that proposers may read
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What a cycle has to go by.
+
+    Attributes:
+        tasks: The tasks that may teach, by id.
+        findings: Claims about their runs.
+        runs: The newest of those runs, oldest first.
+    """
+
+    tasks: Mapping[str, Task] = field(hash=False)
+    findings: tuple[Finding, ...]
+    runs: tuple[ScoredRun, ...]
 
 
 def sources(store: Store, tasks: Sequence[Task]) -> dict[str, Task]:
@@ -25,51 +45,108 @@ def sources(store: Store, tasks: Sequence[Task]) -> dict[str, Task]:
         tasks: All tasks with a split; what is held out among them is barred by id and by input.
     """
     kept = [*store.tasks(split=Split.PRODUCTION), *store.tasks(split=Split.TRAIN)]
-    held_out = [t for t in tasks if t.split in (Split.VALIDATION, Split.TEST)]
-    ids, inputs = {t.id for t in held_out}, {normalised(t.text) for t in held_out}
-    return {t.id: t for t in kept if t.id not in ids and normalised(t.text) not in inputs}
+    held_out = _HeldOut.of(tasks)
+    return {task.id: task for task in kept if not held_out.bars(task.id, task.text)}
 
 
-async def find(
-    store: Store, sources: Mapping[str, Task], *, scorer: Scorer, good: float
-) -> tuple[Finding, ...]:
+async def gather(
+    store: Store,
+    tasks: Sequence[Task],
+    *,
+    scorer: Scorer,
+    embed: Embed,
+    levers: Collection[str],
+    good: float,
+    poor: float,
+) -> Evidence:
     """Findings in the train and production runs so far; held-out runs are never looked at.
 
     Args:
         store: Where the runs are; the findings are kept there too.
-        sources: The tasks that may teach, by id.
+        tasks: All tasks with a split.
         scorer: Tells whether an expected answer is itself an answer.
-        good: Score from which an answer is worth showing.
+        embed: Makes vectors of texts.
+        levers: What will be proposed: nothing else is mined.
+        good: Score from which a run counts as a success.
+        poor: Score under which a run counts as a failure.
+
+    Raises:
+        ModelFailed: A provider's embedder cannot be reached.
     """
-    runs = _best_runs(store, sources)
-    known: dict[str, Json] = {}
-    for task_id, scored in runs.items():
-        task = sources[task_id]
-        fell_short = scored.value is not None and scored.value < good
-        if fell_short and task.expected is not None and await _is_right(scorer, task):
-            known[task_id] = task.expected
-    findings = mine_answers(runs.values(), known=known, threshold=good)
+    teaching = sources(store, tasks)
+    runs = _TeachingRuns(store, teaching, _HeldOut.of(tasks))
+    best = _best_runs(runs, teaching)
+    known = await _known(best, teaching, scorer, good)
+    findings = list(mine_answers(best.values(), known=known, threshold=good))
     for finding in findings:
         store.put_document("finding", finding.id, finding.to_json())
-    return findings
+    return Evidence(
+        tasks=teaching, findings=tuple(findings), runs=tuple(deque(runs, maxlen=_RECENT))
+    )
 
 
-def _best_runs(store: Store, sources: Mapping[str, Task]) -> dict[str, ScoredRun]:
-    """The best scored run of each task, by task id.
+@dataclass(frozen=True, slots=True)
+class _HeldOut:
+    """What may teach nobody: ids and inputs of validation and test tasks."""
+
+    ids: frozenset[str]
+    inputs: frozenset[str]
+
+    @classmethod
+    def of(cls, tasks: Iterable[Task]) -> "_HeldOut":
+        kept = [t for t in tasks if t.split in (Split.VALIDATION, Split.TEST)]
+        return cls(frozenset(t.id for t in kept), frozenset(normalised(t.text) for t in kept))
+
+    def bars(self, task_id: str, text: str) -> bool:
+        return task_id in self.ids or normalised(text) in self.inputs
+
+
+@dataclass(frozen=True, slots=True)
+class _TeachingRuns:
+    """The train and production runs that may teach, streamed from the store at each iteration.
 
     A run of a task that was edited since says nothing about the task as it is now.
     """
+
+    store: Store
+    tasks: Mapping[str, Task]
+    held_out: _HeldOut
+
+    def __iter__(self) -> Iterator[ScoredRun]:
+        for split in (Split.TRAIN, Split.PRODUCTION):
+            for scored in self.store.runs(split=split):
+                run = scored.run
+                task = self.tasks.get(run.task)
+                if task is not None:
+                    if _is_of(run, task):
+                        yield scored
+                elif not self.held_out.bars(run.task, as_text(run.input)):
+                    yield scored
+
+
+def _best_runs(runs: Iterable[ScoredRun], tasks: Mapping[str, Task]) -> dict[str, ScoredRun]:
+    """The best scored run of each task, by task id."""
     best: dict[str, ScoredRun] = {}
-    for split in (Split.TRAIN, Split.PRODUCTION):
-        for scored in store.runs(split=split):
-            task, held = sources.get(scored.run.task), best.get(scored.run.task)
-            if scored.value is None or task is None:
-                continue
-            if not _is_of(scored.run, task):
-                continue
-            if held is None or held.value is None or scored.value > held.value:
-                best[task.id] = scored
+    for scored in runs:
+        held = best.get(scored.run.task)
+        if scored.value is None or scored.run.task not in tasks:
+            continue
+        if held is None or held.value is None or scored.value > held.value:
+            best[scored.run.task] = scored
     return best
+
+
+async def _known(
+    best: Mapping[str, ScoredRun], tasks: Mapping[str, Task], scorer: Scorer, good: float
+) -> dict[str, Json]:
+    """The right answers of tasks whose runs fell short, where the scorer takes them as answers."""
+    known: dict[str, Json] = {}
+    for task_id, scored in best.items():
+        task = tasks[task_id]
+        fell_short = scored.value is not None and scored.value < good
+        if fell_short and task.expected is not None and await _is_right(scorer, task):
+            known[task_id] = task.expected
+    return known
 
 
 def _is_of(run: Run, task: Task) -> bool:

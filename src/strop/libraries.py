@@ -13,10 +13,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from strop.context import Context, Library, key_text, retrievable, select
+from strop.context import Context, Library, keys, retrievable, select
 from strop.embed import Embedder, resolve_embedder
 from strop.errors import ModelFailed, StropError
-from strop.spec import AgentSpec
+from strop.resolution import is_table
+from strop.spec import AgentSpec, Kind
 from strop.store import Store
 from strop.task import Task
 
@@ -40,13 +41,28 @@ class Libraries:
         self._embedders = {embedder.id: embedder}
         self._libraries: OrderedDict[str, Library | None] = OrderedDict()
 
-    async def context(self, spec: AgentSpec, task: Task) -> Context:
-        """What `task` gets to see of `spec`."""
-        (context,) = await self.contexts(spec, [task])
+    async def context(
+        self, spec: AgentSpec, task: Task, *, now: float | None = None, resolve: bool = True
+    ) -> Context:
+        """What `task` gets to see of `spec`; see `contexts`."""
+        (context,) = await self.contexts(spec, [task], now=now, resolve=resolve)
         return context
 
-    async def contexts(self, spec: AgentSpec, tasks: Sequence[Task]) -> tuple[Context, ...]:
+    async def contexts(
+        self,
+        spec: AgentSpec,
+        tasks: Sequence[Task],
+        *,
+        now: float | None = None,
+        resolve: bool = True,
+    ) -> tuple[Context, ...]:
         """What each task gets to see of `spec`; their texts are embedded in one go.
+
+        Args:
+            spec: The agent.
+            tasks: The tasks.
+            now: Seconds since the epoch, to leave out memories that expired; see `select`.
+            resolve: Let the spec's table answer what it is sure of.
 
         Raises:
             ModelFailed: A provider's embedder cannot be reached.
@@ -56,9 +72,20 @@ class Libraries:
             return tuple(select(spec, task) for task in tasks)
         queries = await _embedded(self._embedder(spec), [task.text for task in tasks])
         return tuple(
-            select(spec, task, library=library, query=query)
+            select(spec, task, library=library, query=query, now=now, resolve=resolve)
             for task, query in zip(tasks, queries, strict=True)
         )
+
+    async def embed(self, spec: AgentSpec, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Vectors of texts by a spec's embedder, shape (n, dim); kept for the next time.
+
+        Raises:
+            ModelFailed: A provider's embedder cannot be reached.
+        """
+        if not texts:
+            return np.zeros((0, 0), dtype=np.float32)
+        vectors = await self._vectors(self._embedder(spec), list(dict.fromkeys(texts)))
+        return np.stack([vectors[text] for text in texts])
 
     def _embedder(self, spec: AgentSpec) -> Embedder:
         """The embedder that a spec names, whatever the configuration says today."""
@@ -69,11 +96,11 @@ class Libraries:
 
     async def _library(self, spec: AgentSpec) -> Library | None:
         if spec.id not in self._libraries:
-            texts = list(dict.fromkeys(key_text(item) for item in retrievable(spec)))
+            texts = list(dict.fromkeys(key for item in retrievable(spec) for key in keys(item)))
             embedder = self._embedder(spec)
             library = (
                 Library.build(spec, await self._vectors(embedder, texts), embedder=embedder.id)
-                if texts
+                if texts or any(is_table(tool) for tool in spec.of_kind(Kind.TOOL))
                 else None
             )
             self._libraries[spec.id] = library

@@ -9,17 +9,18 @@ Next file: `config.py`.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
-from strop import evidence
 from strop.agent import Backend, Limits, execute, failing_backend
 from strop.context import select
 from strop.errors import BadInput, ModelFailed
 from strop.evaluation import Budget, Evaluator, Progress, silent
+from strop.evidence import Evidence, gather
 from strop.gate import Comparison, Decision, MarginPolicy, Verdict, compare, judge
 from strop.jsonvalue import Json
 from strop.libraries import Libraries
 from strop.mine import Finding
-from strop.propose import Proposal, propose_examples
+from strop.propose import Brief, MinedExamples, Proposal, Proposer
 from strop.release import Action, Release, rollback_target
 from strop.run import Score, ScoredRun, ScoreFailure
 from strop.score import Scorer, score
@@ -36,13 +37,16 @@ from strop.verdicts import (
     standing_verdict,
     task_set,
     terms_of,
+    tried_before,
     without_rolled_back,
 )
 
 __all__ = [
+    "Attempt",
     "Cycle",
     "Parts",
     "evaluate_split",
+    "hear_once",
     "improve_once",
     "plan_cycle",
     "roll_back",
@@ -67,7 +71,9 @@ class Parts:
             its tools and of the model's file. Part of every cache key.
         trials: Runs per held-out task and spec.
         concurrency: Runs at a time.
+        proposers: Who may propose in a cycle, in the order they are heard.
         good: Score from which an answer is worth showing.
+        poor: Score under which a run counts as a failure.
         seed: Of everything that is drawn at random.
         clock: Seconds since the epoch.
     """
@@ -83,7 +89,9 @@ class Parts:
     pins: str = ""
     trials: int = 1
     concurrency: int = 4
+    proposers: tuple[Proposer, ...] = (MinedExamples(),)
     good: float = 0.8
+    poor: float = 0.7
     seed: int = 0
     clock: Callable[[], float] = time.time
 
@@ -104,36 +112,80 @@ class Parts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One proposal and what became of it.
+
+    Attributes:
+        proposal: What was proposed.
+        candidate: The spec it makes; `None` when nothing of it was left to try.
+        comparison: The held-out comparison; `None` when there was none, or it stands from before.
+        verdict: The decision.
+        release: The release that came of it, or `None`.
+    """
+
+    proposal: Proposal
+    candidate: AgentSpec | None = None
+    comparison: Comparison | None = None
+    verdict: Verdict
+    release: Release | None = None
+
+    def to_json(self) -> dict[str, Json]:
+        return {
+            "proposal": self.proposal.to_json(),
+            "candidate": None if self.candidate is None else self.candidate.id,
+            "comparison": None if self.comparison is None else self.comparison.to_json(),
+            "verdict": self.verdict.to_json(),
+            "release": None if self.release is None else self.release.to_json(),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cycle:
     """What one improvement cycle did.
 
     Attributes:
         parent: The spec released when it began.
         findings: What was found in the runs.
-        proposal: What was proposed; `None` when nothing was.
-        comparison: The held-out comparison; `None` when there was none, or it stands from before.
-        verdict: The decision; `None` when nothing was proposed.
-        release: The release that came of it, or `None`.
+        attempts: The proposals, in the order they were tried; each builds on what the ones before
+            it released.
+        failures: By proposer, why it could not propose (a model out of reach).
+        stopped: Why the cycle ended before all proposers were heard, if it did.
     """
 
     parent: AgentSpec
     findings: tuple[Finding, ...] = ()
-    proposal: Proposal | None = None
-    candidate: AgentSpec | None = None
-    comparison: Comparison | None = None
-    verdict: Verdict | None = None
-    release: Release | None = None
+    attempts: tuple[Attempt, ...] = ()
+    failures: tuple[tuple[str, str], ...] = ()
+    stopped: Verdict | None = None
+
+    @property
+    def released(self) -> tuple[Attempt, ...]:
+        """The attempts that were released."""
+        return tuple(attempt for attempt in self.attempts if attempt.release is not None)
+
+    @property
+    def spec(self) -> str:
+        """Id of the spec that serves when the cycle is over."""
+        releases = [attempt.release for attempt in self.attempts if attempt.release is not None]
+        return releases[-1].spec if releases else self.parent.id
+
+    @property
+    def undecided(self) -> bool:
+        """Whether it ended early, or without a release and with something left open."""
+        if self.stopped is not None:
+            return True
+        open_ones = [a for a in self.attempts if a.verdict.decision is Decision.INCONCLUSIVE]
+        return bool(open_ones) and not self.released
 
     def to_json(self) -> dict[str, Json]:
         return {
             "schema": "strop.cycle/1",
             "parent": self.parent.id,
-            "candidate": None if self.candidate is None else self.candidate.id,
+            "spec": self.spec,
             "findings": [finding.to_json() for finding in self.findings],
-            "proposal": None if self.proposal is None else self.proposal.to_json(),
-            "comparison": None if self.comparison is None else self.comparison.to_json(),
-            "verdict": None if self.verdict is None else self.verdict.to_json(),
-            "release": None if self.release is None else self.release.to_json(),
+            "attempts": [attempt.to_json() for attempt in self.attempts],
+            "failures": dict(self.failures),
+            "stopped": None if self.stopped is None else self.stopped.to_json(),
         }
 
 
@@ -150,7 +202,7 @@ async def serve_once(parts: Parts, task: Task, *, split: Split) -> ScoredRun:
     spec = settle(parts.base, parts.store)
     backend = parts.backend(spec)
     try:
-        context = await parts.libraries.context(spec, task)
+        context = await parts.libraries.context(spec, task, now=parts.clock())
     except ModelFailed as error:  # the embedder is out of reach: a failed run, not a lost one
         context, backend = select(spec, task), failing_backend(error)
     run = await execute(
@@ -194,49 +246,124 @@ async def evaluate_split(
 async def improve_once(
     parts: Parts, *, budget: Budget | None = None, progress: Progress = silent
 ) -> Cycle:
-    """The improvement loop, once: runs, findings, proposal, held-out comparison, verdict, release.
+    """The improvement loop, once: runs, findings, then every proposal on held-out tasks.
+
+    Each proposal is made for, and compared with, the spec as the ones before it left it.
 
     Raises:
         BadInput: There are no train or no validation tasks.
     """
     train = in_split(parts.tasks, split=Split.TRAIN)
-    validation = in_split(parts.tasks, split=Split.VALIDATION)
+    in_split(parts.tasks, split=Split.VALIDATION)  # missing, it is missed before anything is run
     spec = settle(parts.base, parts.store)
     parts.store.put_tasks(parts.tasks)
     evaluator = parts.evaluator(budget or Budget(), progress)
     warmed = await evaluator.evaluate(spec, train, split=Split.TRAIN, trials=1)
     undecided = nothing_learned(warmed, evaluator.budget)
     if undecided is not None:
-        return Cycle(parent=spec, verdict=undecided)
+        return Cycle(parent=spec, stopped=undecided)
+    return await _heard(parts, spec, evaluator)
 
-    teaching = evidence.sources(parts.store, parts.tasks)
-    findings = await evidence.find(parts.store, teaching, scorer=parts.scorer, good=parts.good)
-    cycle = Cycle(parent=spec, findings=findings)
-    proposal = propose_examples(spec, findings, teaching)
-    if proposal is None:
-        return cycle
+
+async def hear_once(
+    parts: Parts, *, budget: Budget | None = None, progress: Progress = silent
+) -> Cycle:
+    """The second half of `improve_once`: proposals from what there is, without train runs first.
+
+    What people or other agents bring (`strop seed`, `strop transfer`) needs no runs of this agent
+    to be proposed; it takes the same gate.
+
+    Raises:
+        BadInput: There are no validation tasks.
+    """
+    in_split(parts.tasks, split=Split.VALIDATION)
+    spec = settle(parts.base, parts.store)
+    parts.store.put_tasks(parts.tasks)
+    return await _heard(parts, spec, parts.evaluator(budget or Budget(), progress))
+
+
+async def _heard(parts: Parts, spec: AgentSpec, evaluator: Evaluator) -> Cycle:
+    """Every proposer, one after the other."""
+    learned = await _learned(parts, spec)
+    cycle = Cycle(parent=spec, findings=learned.findings)
+    for proposer in parts.proposers:
+        try:
+            proposal = await proposer(_brief(parts, spec, learned))
+        except ModelFailed as error:
+            cycle = replace(cycle, failures=(*cycle.failures, (proposer.name, str(error))))
+            continue
+        if proposal is None:
+            continue
+        evaluator.budget.spend(proposal.cost)
+        attempt = await _tried(parts, spec, proposal, evaluator)
+        cycle = replace(cycle, attempts=(*cycle.attempts, attempt))
+        if evaluator.budget.spent_by is not None:
+            return replace(cycle, stopped=out_of_budget(evaluator.budget.spent_by))
+        if attempt.release is not None and attempt.candidate is not None:
+            spec = attempt.candidate
+    return cycle
+
+
+async def _learned(parts: Parts, spec: AgentSpec) -> Evidence:
+    """Findings in the runs so far, for the levers that will be proposed."""
+    return await gather(
+        parts.store,
+        parts.tasks,
+        scorer=parts.scorer,
+        embed=partial(parts.libraries.embed, spec),
+        levers={proposer.name.partition(":")[2] for proposer in parts.proposers},
+        good=parts.good,
+        poor=parts.poor,
+    )
+
+
+def _brief(parts: Parts, spec: AgentSpec, learned: Evidence) -> Brief:
+    """What a proposer may see: the spec as it is now, and nothing of held-out tasks."""
+    return Brief(
+        spec=spec,
+        findings=learned.findings,
+        tasks=learned.tasks,
+        embed=partial(parts.libraries.embed, spec),
+        runs=learned.runs,
+        tried=tried_before(parts.store),
+        good=parts.good,
+        poor=parts.poor,
+        now=parts.clock(),
+    )
+
+
+async def _tried(
+    parts: Parts, spec: AgentSpec, proposal: Proposal, evaluator: Evaluator
+) -> Attempt:
+    """One proposal on held-out tasks; released if it is better there."""
+    for finding in proposal.made:
+        parts.store.put_document("finding", finding.id, finding.to_json())
     proposal, refused = without_rolled_back(proposal, parts.store)
-    cycle = replace(cycle, proposal=proposal)
     if not proposal.changes:
-        return replace(cycle, verdict=rolled_back_before(refused))
+        return Attempt(proposal=proposal, verdict=rolled_back_before(refused))
     candidate = apply(spec, proposal.changes)
-    cycle = replace(cycle, candidate=candidate)
     parts.store.put_spec(candidate)
     parts.store.put_document("proposal", candidate.id, proposal.to_json())
 
-    terms = terms_of(parts.policy, parts.scorer.version, parts.trials, validation)
+    validation = in_split(parts.tasks, split=Split.VALIDATION)
+    terms = terms_of(parts.policy, parts.scorer.version, parts.trials, validation, aim=proposal.aim)
     verdict = standing_verdict(parts.store, spec, candidate, terms=terms)
+    comparison: Comparison | None = None
     if verdict is None:
         comparison = await _compared(parts, spec, candidate, evaluator)
         if evaluator.budget.spent_by is not None:
-            return replace(cycle, verdict=out_of_budget(evaluator.budget.spent_by))
-        verdict = judge(comparison, parts.policy)
-        cycle = replace(cycle, comparison=comparison)
+            stopped = out_of_budget(evaluator.budget.spent_by)
+            return Attempt(proposal=proposal, candidate=candidate, verdict=stopped)
+        verdict = judge(comparison, parts.policy, aim=proposal.aim)
         record_verdict(parts.store, proposal, comparison, verdict, validation, terms=terms)
-    cycle = replace(cycle, verdict=verdict)
-    if verdict.decision is not Decision.ACCEPT:
-        return cycle
-    return replace(cycle, release=_promoted(parts, spec, candidate, proposal))
+    accepted = verdict.decision is Decision.ACCEPT
+    return Attempt(
+        proposal=proposal,
+        candidate=candidate,
+        comparison=comparison,
+        verdict=verdict,
+        release=_promoted(parts, spec, candidate, proposal) if accepted else None,
+    )
 
 
 async def _compared(
@@ -294,7 +421,8 @@ def roll_back(parts: Parts, *, to: str | None = None, by: str = "person") -> Rel
 def plan_cycle(parts: Parts) -> dict[str, Json]:
     """What one improvement cycle would run and cost, from what is cached and what past runs took.
 
-    The candidate is not known before the train runs are in, so its evaluations count in full.
+    What will be proposed is not known before the train runs are in, so the evaluations of a
+    candidate count in full for each proposer.
     """
     train = in_split(parts.tasks, split=Split.TRAIN)
     validation = in_split(parts.tasks, split=Split.VALIDATION)
@@ -303,7 +431,7 @@ def plan_cycle(parts: Parts) -> dict[str, Json]:
     todo = {
         "train": evaluator.missing(spec, train, trials=1),
         "baseline": evaluator.missing(spec, validation, trials=parts.trials),
-        "candidate": len(validation) * parts.trials,
+        "candidate": len(validation) * parts.trials * len(parts.proposers),
     }
     runs = sum(todo.values())
     mean = evaluator.mean_usage(spec, [*train, *validation])

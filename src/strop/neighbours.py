@@ -5,7 +5,7 @@ lost between them. Here the neighbourhood votes first: examples whose output has
 come first. Where no output repeats, this is plain similarity. Pure numpy over unit vectors; which
 of the ranked examples fit the prompt is `context.py`'s business.
 
-Next file: `context.py`.
+Next file: `notes.py`.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -58,6 +58,10 @@ class Neighbours:
                 return
             if int(index) not in shown:
                 yield int(index)
+
+    def similarity(self, index: int, query: NDArray[np.float32]) -> float:
+        """Cosine of one example's vector with the query."""
+        return float(self._vectors[index] @ query)
 
     def _neighbourhood(self, near: NDArray[np.intp], cosine: NDArray[np.float32]) -> list[int]:
         """The nearest examples in the order that `ranked` describes."""

@@ -93,11 +93,28 @@ class Provenance:
 _CONTENT: dict[Kind, tuple[dict[str, type | None], dict[str, type | None]]] = {
     Kind.CLAUSE: ({"text": str}, {}),
     Kind.TOOL: ({"name": str, "description": str, "parameters": dict, "body": dict}, {}),
-    Kind.EXAMPLE: ({"input": None, "output": None}, {"task": str, "group": str}),
-    Kind.HEURISTIC: ({"text": str}, {"when": str}),
-    Kind.MEMORY: ({"text": str}, {"about": str, "pinned": bool}),
+    Kind.EXAMPLE: ({"input": None, "output": None}, {"task": str, "group": str, "steps": list}),
+    Kind.HEURISTIC: ({"text": str}, {"when": None, "categories": list}),
+    Kind.MEMORY: (
+        {"text": str},
+        {
+            "about": None,
+            "categories": list,
+            "expires": float,
+            "pinned": bool,
+            "touches": list,
+            "type": str,
+        },
+    ),
     Kind.CRITERION: ({"text": str}, {"weight": float}),
 }
+_TEXTS = {"about", "categories", "touches", "when"}
+
+
+def _is_texts(value: Json) -> bool:
+    return isinstance(value, str) or (
+        isinstance(value, list) and bool(value) and all(isinstance(text, str) for text in value)
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,8 +126,10 @@ class Item:
         kind: Which lever it belongs to; a revision keeps it.
         content: JSON object; fields by kind: clause ``text``; tool ``name, description,
             parameters, body``; example ``input, output`` (and the ``task`` and ``group`` it is
-            from); heuristic ``text`` (and ``when``); memory ``text`` (and ``about, pinned``);
-            criterion ``text`` (and ``weight``).
+            from, and the ``steps`` between); heuristic ``text`` (and ``when, categories``); memory
+            ``text`` (and ``type``, which is lesson, fact or preference; ``about``, the texts it is
+            found by; ``categories`` it is for; ``touches``, the names it speaks of; ``expires``,
+            seconds since the epoch; ``pinned``); criterion ``text`` (and ``weight``).
         provenance: Where it came from; not part of the spec's id.
         protected: Improvement may neither revise nor remove it.
     """
@@ -138,6 +157,9 @@ class Item:
             kinds = (int, float) if kind is float else kind
             if kinds is not None and not isinstance(content[name], kinds):
                 raise BadInput(f"{name!r} has the wrong type", where=where)
+        for name in _TEXTS & content.keys():
+            if not _is_texts(content[name]):
+                raise BadInput(f"{name!r} must be text or a list of texts", where=where)
         unknown = sorted(content.keys() - needed.keys() - optional.keys())
         if unknown:
             raise BadInput(f"content does not take {unknown[0]!r}", where=where)

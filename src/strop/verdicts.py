@@ -13,10 +13,10 @@ from typing import cast
 from strop.evaluation import Budget
 from strop.gate import Comparison, Decision, MarginPolicy, Reason, Verdict
 from strop.jsonvalue import Json, JsonObject, digest
-from strop.propose import Proposal
+from strop.propose import Aim, Proposal, Tried
 from strop.release import Action, LedgerEntry
 from strop.run import ScoredRun, ScoreFailure
-from strop.spec import AgentSpec, Remove
+from strop.spec import AgentSpec, Remove, change_from_json
 from strop.store import Store
 from strop.task import Task
 
@@ -29,6 +29,7 @@ __all__ = [
     "standing_verdict",
     "task_set",
     "terms_of",
+    "tried_before",
     "without_rolled_back",
 ]
 
@@ -44,7 +45,9 @@ def looks(store: Store, validation: Sequence[Task]) -> int:
     return sum(1 for e, _ in store.ledger() if e.kind == "verdict" and e.body.get("tasks") == which)
 
 
-def terms_of(policy: MarginPolicy, scorer: str, trials: int, validation: Sequence[Task]) -> str:
+def terms_of(
+    policy: MarginPolicy, scorer: str, trials: int, validation: Sequence[Task], *, aim: Aim
+) -> str:
     """Digest of all that a verdict rests on beside the two specs: other terms, another verdict.
 
     Args:
@@ -52,11 +55,12 @@ def terms_of(policy: MarginPolicy, scorer: str, trials: int, validation: Sequenc
         scorer: The scorer's version.
         trials: Runs per task and spec.
         validation: The held-out tasks, with what is critical among them.
+        aim: What the candidate promises.
     """
     tasks: list[Json] = [
         [d, critical] for d, critical in sorted((t.digest, t.critical) for t in validation)
     ]
-    return digest([asdict(policy), scorer, trials, tasks])[:16]
+    return digest([asdict(policy), scorer, trials, tasks, aim.value])[:16]
 
 
 def standing_verdict(
@@ -139,11 +143,35 @@ def record_verdict(
             "baseline_mean": comparison.baseline_mean,
             "candidate_mean": comparison.candidate_mean,
             "effect": comparison.effect,
+            "aim": proposal.aim.value,
             "decision": verdict.decision.value,
             "message": "; ".join(reason.message for reason in verdict.reasons),
             "reasons": [reason.to_json() for reason in verdict.reasons],
         },
     )
+
+
+def tried_before(store: Store, *, at_most: int = 50) -> tuple[Tried, ...]:
+    """Earlier proposals with what the gate said of them, oldest first: the newest `at_most`."""
+    verdicts = [entry.body for entry, _ in store.ledger() if entry.kind == "verdict"][-at_most:]
+    return tuple(
+        Tried(
+            proposer=str(body["proposer"]),
+            summary=str(body["summary"]),
+            texts=_texts(store, str(body["candidate"])),
+            decision=str(body["decision"]),
+            message=str(body["message"]),
+        )
+        for body in verdicts
+    )
+
+
+def _texts(store: Store, candidate: str) -> tuple[str, ...]:
+    """The texts that the proposal of a candidate would have put in."""
+    proposal = store.document("proposal", candidate)
+    changes = [change_from_json(c) for c in cast("Sequence[JsonObject]", proposal["changes"])]
+    items = [change.item for change in changes if not isinstance(change, Remove)]
+    return tuple(item.text for item in items if "text" in item.content)
 
 
 def nothing_learned(warmed: Sequence[ScoredRun], budget: Budget) -> Verdict | None:

@@ -54,7 +54,8 @@ def strop_rows(setting: Setting, folder: Path, say: Say) -> dict[str, Any]:
             for run in agent.store.runs(split=split)
         )
         runs = agent.store.count_runs()
-    comparison, verdict = cycle.comparison, cycle.verdict
+    attempt = cycle.attempts[0] if cycle.attempts else None
+    comparison = None if attempt is None else attempt.comparison
     return {
         "rows": [
             _row("Strop, before (no examples)", setting, before),
@@ -71,11 +72,11 @@ def strop_rows(setting: Setting, folder: Path, say: Say) -> dict[str, Any]:
             "train_runs": runs[Split.TRAIN],
             "validation_runs": runs[Split.VALIDATION],
             "sealed_runs": runs[Split.TEST],
-            "proposal": None if cycle.proposal is None else cycle.proposal.summary,
+            "proposal": None if attempt is None else attempt.proposal.summary,
             "validation_before": None if comparison is None else comparison.baseline_mean,
             "validation_after": None if comparison is None else comparison.candidate_mean,
-            "verdict": None if verdict is None else verdict.to_json(),
-            "released": cycle.release is not None or released.id != base.id,
+            "verdict": None if attempt is None else attempt.verdict.to_json(),
+            "released": bool(cycle.released) or released.id != base.id,
             "seconds": {
                 "before": round(improving - began, 1),
                 "improve": round(improved - improving, 1),
@@ -116,6 +117,7 @@ def _fields(setting: Setting, store: Path, embedder: str) -> dict[str, Any]:
         "model": "local",
         "instructions": (INSTRUCTION,),
         "output": setting.intents,
+        "levers": ("examples",),
         "scorer": "exact",
         "embedder": embedder,
         "selection": {"examples": 3, "tokens": 600},

@@ -28,7 +28,7 @@ from strop.cli.progress import shown_progress
 from strop.evaluation import Budget
 from strop.gate import Comparison, Decision, Verdict, interval
 from strop.jsonvalue import JsonObject
-from strop.loops import Cycle, improve_once, plan_cycle
+from strop.loops import Attempt, Cycle, improve_once, plan_cycle
 from strop.task import Split
 
 __all__ = ["VERDICT_STYLES", "improve", "plan"]
@@ -41,6 +41,7 @@ VERDICT_STYLES = {
 }
 _NEEDED = (Split.TRAIN, Split.VALIDATION)
 _NAMED = 8  # tasks won or lost that are named
+_CLAIMS = 12  # findings that are told
 
 
 def plan(config: Path, *, as_json: bool) -> int:
@@ -60,8 +61,7 @@ def improve(config: Path, *, budget: Budget, as_json: bool) -> int:
 
         cycle = anyio.run(work)
     show(cycle.to_json(), *_blocks(cycle), as_json=as_json)
-    undecided = cycle.verdict is not None and cycle.verdict.decision is Decision.INCONCLUSIVE
-    return INCONCLUSIVE if undecided else 0
+    return INCONCLUSIVE if cycle.undecided else 0
 
 
 def _plan_blocks(planned: JsonObject) -> list[RenderableType]:
@@ -69,7 +69,7 @@ def _plan_blocks(planned: JsonObject) -> list[RenderableType]:
     told = {
         "train": "the train tasks, to learn from",
         "baseline": "the validation tasks, as the agent is now",
-        "candidate": "the validation tasks, with what is proposed",
+        "candidate": "the validation tasks, once with each proposal (at most)",
     }
     rows = [[str(runs[name]), what] for name, what in told.items()]
     tokens, cost = cast("int | None", planned["tokens"]), cast("float | None", planned["cost"])
@@ -86,28 +86,44 @@ def _plan_blocks(planned: JsonObject) -> list[RenderableType]:
 
 
 def _blocks(cycle: Cycle) -> list[RenderableType]:
-    out: list[RenderableType] = [_story(cycle)]
-    if cycle.comparison is not None:
-        out += [block(each, top=1) for each in _compared(cycle.comparison)]
-    if cycle.verdict is not None:
-        out += _decision(cycle.verdict)
+    out: list[RenderableType] = [_found(cycle)]
+    for attempt in cycle.attempts:
+        out += _attempt(attempt)
+    for name, why in cycle.failures:
+        out.append(block(text(f"{name} proposed nothing: {why}", "yellow"), left=0, top=1))
+    # A budget that ran out is told with the attempt it ended.
+    if cycle.stopped is not None and cycle.stopped not in [a.verdict for a in cycle.attempts]:
+        out += _decision(cycle.stopped)
     out.append(block(text(_outcome(cycle)), left=0, top=1))
     out.append(text(_next(cycle), "dim"))
     return out
 
 
-def _story(cycle: Cycle) -> RenderableType:
-    """What was found, and what was proposed because of it."""
-    claims = [f.claim for f in cycle.findings] or ["nothing worth showing in the runs so far"]
+def _found(cycle: Cycle) -> RenderableType:
+    """What was found in the runs."""
+    claims = [finding.claim for finding in cycle.findings[:_CLAIMS]]
+    if len(cycle.findings) > _CLAIMS:
+        claims.append(f"... and {len(cycle.findings) - _CLAIMS} more; `--json` lists all")
+    return _labelled("found", claims or ["nothing worth showing in the runs so far"])
+
+
+def _labelled(label: str, lines: Sequence[str]) -> RenderableType:
     rows: list[list[str | Text]] = [
-        [text("" if i else "found", "dim"), text(claim)] for i, claim in enumerate(claims)
+        [text("" if i else label, "dim"), text(line)] for i, line in enumerate(lines)
     ]
-    if cycle.proposal is not None:
-        summary = f"{cycle.proposal.summary}, by {cycle.proposal.proposer}"
-        rows.append([text("proposed", "dim"), text(summary)])
     out = table(("", ""), rows)
     out.show_header = False
     return out
+
+
+def _attempt(attempt: Attempt) -> list[RenderableType]:
+    """What was proposed, how it did on held-out tasks, and the decision."""
+    proposal = attempt.proposal
+    proposed = f"{proposal.summary}, by {proposal.proposer}"
+    out: list[RenderableType] = [block(_labelled("proposed", [proposed]), left=0, top=1)]
+    if attempt.comparison is not None:
+        out += [block(each, top=1) for each in _compared(attempt.comparison)]
+    return [*out, *_decision(attempt.verdict)]
 
 
 def _compared(comparison: Comparison) -> list[RenderableType]:
@@ -176,25 +192,26 @@ def _decision(verdict: Verdict) -> list[RenderableType]:
 def _outcome(cycle: Cycle) -> str:
     """What is different now."""
     serving = cycle.parent.short_id
-    if cycle.release is not None:
-        return f"released {cycle.release.spec[:10]}; before it, {serving} served"
-    if cycle.proposal is None:
-        why = "the agent shows all of it already" if cycle.findings else "no run is worth showing"
-        return f"nothing to propose: {why}; {serving} serves on"
-    return f"nothing was released; {serving} serves on"
+    if cycle.released:
+        return f"released {cycle.spec[:10]}; before it, {serving} served"
+    if cycle.attempts or cycle.stopped is not None:
+        return f"nothing was released; {serving} serves on"
+    why = "the agent shows all of it already" if cycle.findings else "no run is worth showing"
+    return f"nothing to propose: {why}; {serving} serves on"
 
 
 def _next(cycle: Cycle) -> str:
     """Where to look now."""
-    if cycle.release is not None:
-        return "see `strop diff` for what changed; `strop rollback` undoes it"
-    if cycle.verdict is None:
-        return "more train tasks give it more to learn from; `strop log` shows what was tried"
-    if any(reason.code == "budget" for reason in cycle.verdict.reasons):
+    if cycle.stopped is not None and any(r.code == "budget" for r in cycle.stopped.reasons):
         return "`strop improve` goes on where this one stopped"
-    if cycle.verdict.decision is Decision.INCONCLUSIVE:
+    if cycle.released:
+        return "see `strop diff` for what changed; `strop rollback` undoes it"
+    if cycle.undecided:
         return "more validation tasks make differences clearer; `strop log` shows what was tried"
-    if cycle.candidate is not None:
-        specs = f"{cycle.parent.short_id} {cycle.candidate.short_id}"
+    if not cycle.attempts:
+        return "more train tasks give it more to learn from; `strop log` shows what was tried"
+    candidate = cycle.attempts[-1].candidate
+    if candidate is not None:
+        specs = f"{cycle.parent.short_id} {candidate.short_id}"
         return f"see `strop diff {specs}` for what was tried"
     return "`strop log` shows what was tried"

@@ -16,6 +16,7 @@ from statistics import fmean, stdev
 from strop.errors import BadInput
 from strop.gate.comparison import Comparison, Pair
 from strop.jsonvalue import Json, JsonObject
+from strop.propose.proposal import Aim
 
 __all__ = ["Decision", "MarginPolicy", "Reason", "Verdict", "interval", "judge"]
 
@@ -64,6 +65,8 @@ class MarginPolicy:
         min_tasks: Fewer scored pairs than this are inconclusive.
         max_missing: A larger share of missing scores is inconclusive.
         max_critical_drop: A critical category that loses more than this is a rejection.
+        max_loss: What a candidate that promises only to be leaner may lose, in score points, as
+            far as its interval reaches.
     """
 
     min_effect: float = 0.02
@@ -71,9 +74,16 @@ class MarginPolicy:
     min_tasks: int = 10
     max_missing: float = 0.1
     max_critical_drop: float = 0.0
+    max_loss: float = 0.02
 
     def __post_init__(self) -> None:
-        for name in ("min_effect", "standard_errors", "max_missing", "max_critical_drop"):
+        for name in (
+            "min_effect",
+            "standard_errors",
+            "max_missing",
+            "max_critical_drop",
+            "max_loss",
+        ):
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):
                 raise BadInput(f"must be a number from 0, not {value!r}", where=f"policy.{name}")
@@ -81,8 +91,8 @@ class MarginPolicy:
             raise BadInput("must be 2 or more", where="policy.min_tasks")
 
 
-def judge(comparison: Comparison, policy: MarginPolicy) -> Verdict:
-    """Decide on a candidate.
+def judge(comparison: Comparison, policy: MarginPolicy, *, aim: Aim = Aim.BETTER) -> Verdict:
+    """Decide on a candidate, by what it promises.
 
     Is inconclusive on too many missing scores (an outage is no evidence in either direction);
     then rejects on a drop in a critical category, whatever else is true; is inconclusive on too few
@@ -100,16 +110,17 @@ def judge(comparison: Comparison, policy: MarginPolicy) -> Verdict:
     if scored < needed:
         message = f"{scored} tasks were scored under both specs; the policy asks for {needed}"
         return _undecided("too_few_tasks", message, {"scored": scored, "needed": needed})
-    verdict = _by_margin(comparison.differences, policy)
-    if missing and verdict.decision is Decision.ACCEPT and not _holds_at_worst(comparison, policy):
+    verdict = _by_margin(comparison.differences, policy, aim)
+    accepted = verdict.decision is Decision.ACCEPT
+    if missing and accepted and not _holds_at_worst(comparison, policy, aim):
         return _too_many_missing(comparison, missing)
     return verdict
 
 
-def _holds_at_worst(comparison: Comparison, policy: MarginPolicy) -> bool:
+def _holds_at_worst(comparison: Comparison, policy: MarginPolicy, aim: Aim) -> bool:
     """Whether the candidate is accepted if every missing score is the worst it could be."""
     worst = [pair.worst(trials=comparison.trials) for pair in comparison.pairs]
-    return _by_margin(worst, policy).decision is Decision.ACCEPT and all(
+    return _by_margin(worst, policy, aim).decision is Decision.ACCEPT and all(
         fmean(pair.worst(trials=comparison.trials) for pair in pairs) >= -_lowest(policy)
         for pairs in _critical(comparison).values()
     )
@@ -121,7 +132,7 @@ def _too_many_missing(comparison: Comparison, missing: float) -> Verdict:
     return _undecided("missing_scores", message, {"missing": missing, "tasks": tasks})
 
 
-def _by_margin(differences: Sequence[float], policy: MarginPolicy) -> Verdict:
+def _by_margin(differences: Sequence[float], policy: MarginPolicy, aim: Aim) -> Verdict:
     effect, error = fmean(differences), _standard_error(differences)
     half = policy.standard_errors * error
     low, high = max(-1.0, effect - half), min(1.0, effect + half)
@@ -133,6 +144,8 @@ def _by_margin(differences: Sequence[float], policy: MarginPolicy) -> Verdict:
         "tasks": len(differences),
     }
     figures = f"{effect:+.3f} (interval {low:+.3f} to {high:+.3f}, {len(differences)} tasks)"
+    if aim is Aim.LEANER:
+        return _no_worse(low, high, policy, figures, data)
     if effect >= policy.min_effect and low > 0:
         return Verdict(
             decision=Decision.ACCEPT,
@@ -145,6 +158,25 @@ def _by_margin(differences: Sequence[float], policy: MarginPolicy) -> Verdict:
             decision=Decision.REJECT, reasons=(Reason(code=code, message=message, data=data),)
         )
     message = f"mean difference {figures}: more held-out tasks are needed to tell"
+    return _undecided("too_close", message, data)
+
+
+def _no_worse(
+    low: float, high: float, policy: MarginPolicy, figures: str, data: JsonObject
+) -> Verdict:
+    """Non-inferiority: the whole interval lies above what may be lost."""
+    if low >= -policy.max_loss:
+        message = f"leaner, and no worse: mean difference {figures}"
+        reason = Reason(code="no_worse", message=message, data=data)
+        return Verdict(decision=Decision.ACCEPT, reasons=(reason,))
+    if high < 0:
+        message = f"the candidate is worse: mean difference {figures}"
+        reason = Reason(code="worse", message=message, data=data)
+        return Verdict(decision=Decision.REJECT, reasons=(reason,))
+    message = (
+        f"mean difference {figures}: it may lose more than {policy.max_loss:g}; "
+        "more held-out tasks are needed to tell"
+    )
     return _undecided("too_close", message, data)
 
 

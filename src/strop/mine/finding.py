@@ -1,6 +1,6 @@
 """`Finding`: a claim about runs, with the runs that show it.
 
-Next file: `mine/successes.py`.
+Next file: `mine/calls.py`.
 """
 
 from dataclasses import dataclass, field

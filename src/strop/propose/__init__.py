@@ -3,7 +3,17 @@
 Next file: `propose/proposal.py`.
 """
 
-from strop.propose.examples import propose_examples
-from strop.propose.proposal import Proposal
+from strop.propose.brief import Brief, Embed, Proposer, Tried
+from strop.propose.examples import MinedExamples, propose_examples
+from strop.propose.proposal import Aim, Proposal
 
-__all__ = ["Proposal", "propose_examples"]
+__all__ = [
+    "Aim",
+    "Brief",
+    "Embed",
+    "MinedExamples",
+    "Proposal",
+    "Proposer",
+    "Tried",
+    "propose_examples",
+]

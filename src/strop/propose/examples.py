@@ -7,15 +7,27 @@ Next file: `gate/__init__.py`.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import cast
 
 from strop.jsonvalue import Json, JsonObject, digest
 from strop.mine import Finding
+from strop.propose.brief import Brief
 from strop.propose.proposal import Proposal
 from strop.spec import Add, AgentSpec, Change, Item, Kind, Provenance, Revise, Trust
 from strop.task import Task
 
-__all__ = ["propose_examples"]
+__all__ = ["MinedExamples", "propose_examples"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MinedExamples:
+    """The proposer of examples."""
+
+    name: str = "mined:examples"
+
+    async def __call__(self, brief: Brief) -> Proposal | None:
+        return propose_examples(brief.spec, brief.findings, brief.tasks)
 
 
 def propose_examples(

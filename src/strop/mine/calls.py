@@ -1,0 +1,91 @@
+"""The calls of a run as mining sees them: tools and inline code alike, with what went wrong.
+
+Foreign traces record a failed call in many ways: as an error, as a result that begins with
+"Error", as an object with an `error` or a `returncode`. They are made one here.
+
+Next file: `mine/successes.py`.
+"""
+
+import re
+from dataclasses import dataclass, field
+
+from strop.jsonvalue import Json, is_object
+from strop.run import CodeRun, Run, ToolCall
+
+__all__ = ["CODE", "Call", "calls_of", "error_of"]
+
+CODE = "code"
+"""What stands for the tool where the agent ran code that it wrote itself."""
+
+# Only the beginning counts: a page that mentions an error is no failed call.
+_ERROR = re.compile(r"\s*(?:error\b|fatal\b|failed\b|traceback \(most recent|\w*exception:)", re.I)
+_LAST_LINE = re.compile(r"^(?:[\w.]+(?:Error|Exception|Warning|Interrupt|Exit))\b.*$", re.M)
+_HEAD = 400  # characters in which a result must own up to being an error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One call of a tool, or one piece of code.
+
+    Attributes:
+        tool: The tool's name; `CODE` for code.
+        args: Its arguments; for code, the source under ``source``.
+        result: What came back; `None` where the call failed or the trace does not say.
+        error: What went wrong, or `None`.
+        position: Which step of the run it is, from 0.
+    """
+
+    tool: str
+    args: Json = field(default=None, hash=False)
+    result: Json = field(default=None, hash=False)
+    error: str | None = None
+    position: int = 0
+
+
+def calls_of(run: Run) -> tuple[Call, ...]:
+    """A run's calls, in order; messages and model requests are passed over."""
+    calls = []
+    for position, step in enumerate(run.steps):
+        if isinstance(step, ToolCall):
+            error = step.error if step.error is not None else error_of(step.result)
+            result = step.result if error is None else None
+            calls.append(
+                Call(tool=step.tool, args=step.args, result=result, error=error, position=position)
+            )
+        elif isinstance(step, CodeRun):
+            failed = step.error is not None
+            calls.append(
+                Call(
+                    tool=CODE,
+                    args={"source": step.source},
+                    result=None if failed else step.output,
+                    error=step.error,
+                    position=position,
+                )
+            )
+    return tuple(calls)
+
+
+def error_of(result: Json) -> str | None:
+    """The error that a result reports, if that is what it is.
+
+    Text that begins as errors do; an object with a non-empty ``error``, with ``is_error``, or with
+    a ``returncode`` other than 0.
+    """
+    if isinstance(result, str):
+        return result if _ERROR.match(result[:_HEAD]) else None
+    if not is_object(result):
+        return None
+    said = result.get("error")
+    if said:
+        return said if isinstance(said, str) else str(said)
+    output = next((result[n] for n in ("output", "stderr", "content", "message") if n in result), "")
+    if result.get("is_error") is True or result.get("returncode") not in (None, 0):
+        return _telling(str(output))
+    return None
+
+
+def _telling(output: str) -> str:
+    """The line of a failed command's output that says what went wrong; all of it where none does."""
+    raised = _LAST_LINE.findall(output)
+    return str(raised[-1]) if raised else output or "failed without output"

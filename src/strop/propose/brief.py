@@ -1,0 +1,85 @@
+"""`Brief`: all that a proposer may see; and `Proposer`, what every proposer is.
+
+Next file: `propose/examples.py`.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from strop.mine import Finding
+from strop.propose.proposal import Proposal
+from strop.run import ScoredRun
+from strop.spec import AgentSpec
+from strop.task import Task
+
+__all__ = ["Brief", "Embed", "Proposer", "Tried"]
+
+Embed: TypeAlias = Callable[[Sequence[str]], Awaitable[NDArray[np.float32]]]
+"""Texts to unit rows, shape (n, dim)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """An earlier proposal for this agent and what the gate said: what not to propose again.
+
+    Attributes:
+        proposer: Who proposed it.
+        summary: One line for people.
+        texts: The texts of the clauses, memories and heuristics that it would have put in.
+        decision: ``accept``, ``reject`` or ``inconclusive``.
+        message: Why.
+    """
+
+    proposer: str
+    summary: str
+    texts: tuple[str, ...]
+    decision: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brief:
+    """What a proposer has to go by. It holds nothing of held-out tasks.
+
+    Attributes:
+        spec: The parent.
+        findings: Claims about the runs so far.
+        tasks: The tasks that may teach, by id.
+        runs: Scored runs of those tasks, oldest first, whole: for proposers that read traces.
+        tried: Earlier proposals with their verdicts, oldest first.
+        good: Score from which a run counts as a success.
+        poor: Score under which a run counts as a failure.
+        now: Seconds since the epoch.
+        embed: Makes vectors of texts, by the spec's embedder.
+    """
+
+    spec: AgentSpec
+    findings: tuple[Finding, ...]
+    tasks: Mapping[str, Task]
+    embed: Embed
+    runs: tuple[ScoredRun, ...] = ()
+    tried: tuple[Tried, ...] = ()
+    good: float = 0.8
+    poor: float = 0.7
+    now: float = field(default=0.0)
+
+
+class Proposer(Protocol):
+    """Makes a proposal for one lever, or none."""
+
+    @property
+    def name(self) -> str:
+        """For example ``mined:lessons``; the part after the colon is the lever."""
+        ...
+
+    async def __call__(self, brief: Brief) -> Proposal | None:
+        """The proposal, or `None` where there is nothing to propose.
+
+        Raises:
+            ModelFailed: The model that it asks cannot be reached or never answers usably.
+        """
+        ...
