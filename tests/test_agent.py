@@ -6,13 +6,16 @@ import time
 import anyio
 import pytest
 from inline_snapshot import snapshot
+from pydantic_ai.messages import ModelResponse, TextPart
+from pydantic_ai.models.function import FunctionModel
 from pydantic_ai.models.test import TestModel
 
 from strop import Limits, ScriptedModel, Split, Task
 from strop.agent import execute, function_backend
 from strop.agent_pydantic import pydantic_backend
-from strop.context import Context, Demonstration, select
+from strop.context import Chosen, Context, Demonstration, select
 from strop.models import tool_call
+from strop.resolution import Resolution
 from strop.run import ErrorStep, Message, ModelCall, ToolCall
 from strop.spec import AgentSpec, Item, Kind
 from strop.store import open_store
@@ -284,3 +287,44 @@ async def test_an_odd_tool_result_does_not_lose_the_run(tmp_path):
     with open_store(str(tmp_path / "s.db"), agent="desk") as store:
         store.put_run(run)
         assert store.run(run.id).run == run
+
+
+async def test_a_demonstration_shows_its_tool_calls_as_the_provider_has_them():
+    shown = Demonstration(
+        item="e1",
+        input="How many in the spring box?",
+        output="24",
+        steps=({"tool": "count_seeds", "args": {"box": "spring"}, "result": 24},),
+    )
+    context = Context(instructions="", demonstrations=(shown,), input=TASK.text)
+    seen = []
+
+    async def look(messages, info):
+        seen.extend(messages)
+        return ModelResponse(parts=[TextPart(content="12")])
+
+    run = await attempt(pydantic_backend(TOOL_SPEC, FunctionModel(look)), context=context)
+    assert run.output == "12"
+    kinds = [[type(part).__name__ for part in message.parts] for message in seen]
+    assert kinds == [
+        ["UserPromptPart"],
+        ["ToolCallPart"],
+        ["ToolReturnPart"],
+        ["TextPart"],
+        ["UserPromptPart"],
+    ]
+    assert seen[1].parts[0].args == {"box": "spring"}
+    assert seen[2].parts[0].content == 24
+
+
+async def test_what_the_table_knows_is_answered_without_the_agent():
+    def never(task, context):
+        raise AssertionError("the agent was asked")
+
+    known = Resolution(output="refund", confidence=0.99, item="resolutions", label=0)
+    sure = Chosen(item="resolutions", similarity=0.99, tokens=0)
+    context = Context(instructions="", input=TASK.text, chosen=(sure,), resolution=known)
+    run = await attempt(function_backend(never), context=context)
+    assert (run.output, run.error, run.usage.tokens) == ("refund", None, 0)
+    assert run.shown == ("resolutions",)
+    assert [(s.tool, s.result) for s in run.steps] == [("resolutions", "refund")]

@@ -36,7 +36,7 @@ def project(tmp_path):
         return context.demonstrations[-1].output if context.demonstrations else "Monday"
 
     with SelfImprovingAgent(tmp_path / "strop.yaml", agent=learner) as agent:
-        assert agent.improve().release is not None
+        assert agent.improve().released
     return tmp_path / "strop.yaml"
 
 

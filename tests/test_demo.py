@@ -9,9 +9,9 @@ from rich.console import Console
 
 from strop.cli.demo import _blocks
 from strop.config import load_config
+from strop.cycle import Cycle
 from strop.demo import DemoReport, Side, _scaffold, _write_whole
 from strop.errors import BadInput
-from strop.loops import Cycle
 from strop.run import Usage
 from strop.spec import AgentSpec
 from strop.task import Split, load_tasks

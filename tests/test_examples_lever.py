@@ -15,8 +15,10 @@ from inline_snapshot import snapshot
 from strop.context import Library, count_tokens, keys, retrievable, select
 from strop.jsonvalue import as_text
 from strop.mine import Finding, mine_answers
-from strop.propose import propose_examples
-from strop.run import Run, Score, ScoredRun, ScoreFailure
+from strop.neighbours import Neighbours
+from strop.propose import Aim, propose_examples
+from strop.propose.retirement import retired_examples
+from strop.run import Run, Score, ScoredRun, ScoreFailure, ToolCall
 from strop.spec import (
     Add,
     AgentSpec,
@@ -411,3 +413,116 @@ Where is my parcel?\
     )
     assert context.shown == snapshot(("c1", "c2", "h1", "m1", "t1", "e2", "e1", "m2", "h2"))
     assert [tool.id for tool in context.tools] == ["t1"]
+
+
+# --- demonstrations with tools -------------------------------------------------------------------
+
+
+def called(task="t", *steps):
+    made = Run(
+        id=f"run-{task}", task=task, input=task, split=Split.TRAIN, steps=steps, output="sunny"
+    )
+    return ScoredRun(run=made, score=Score(name="s", value=1.0))
+
+
+def test_a_success_with_tools_is_demonstrated_step_by_step():
+    weather = ToolCall(tool="weather", args={"city": "Oslo"}, result={"sky": "clear"})
+    failed = ToolCall(tool="weather", args={"town": "Oslo"}, error="no such argument")
+    (finding,) = mine_answers([called("t", failed, weather)], known={})
+    proposal = propose_examples(BASE, [finding], train("t"))
+    (item,) = [change.item for change in proposal.changes]
+    assert item.content["steps"] == [
+        {"tool": "weather", "args": {"city": "Oslo"}, "result": {"sky": "clear"}}
+    ]
+    spec = apply(BASE, proposal.changes)
+    context = select(spec, Task(id="q", input="Bergen"), library=library(spec), query=vector("q"))
+    assert context.messages[1:-1] == snapshot(
+        (
+            {"role": "user", "content": "input of t"},
+            {
+                "role": "assistant",
+                "content": None,
+                "tool_calls": [
+                    {
+                        "id": "example-f33c68045931-1",
+                        "type": "function",
+                        "function": {"name": "weather", "arguments": '{"city":"Oslo"}'},
+                    }
+                ],
+            },
+            {
+                "role": "tool",
+                "tool_call_id": "example-f33c68045931-1",
+                "content": '{"sky": "clear"}',
+            },
+            {"role": "assistant", "content": "sunny"},
+        )
+    )
+
+
+def test_long_results_are_cut_and_long_chains_are_left_out():
+    long = ToolCall(tool="read", args={}, result="x" * 10_000)
+    (finding,) = mine_answers([called("t", long)], known={})
+    (step,) = finding.data["answers"]["t"]["steps"]
+    assert len(step["result"]) < 700
+    (finding,) = mine_answers([called("t", *[long] * 13)], known={})
+    assert "steps" not in finding.data["answers"]["t"]
+
+
+def test_new_examples_are_dealt_evenly_over_categories():
+    tasks = train(*"abcdef", category="many") | train("g", "h", category="few")
+    runs = [attempt(task, 1.0) for task in tasks]
+    proposal = propose_examples(BASE, mine_answers(runs, known={}), tasks, limit=4)
+    assert {c.item.content["task"] for c in proposal.changes} == {"a", "b", "g", "h"}
+
+
+def test_where_outputs_differ_near_duplicates_do_not_crowd_out_others():
+    rows = np.array([[1, 0, 0], [0.999, 0.045, 0], [0, 0, 1]], dtype=np.float32)
+    query = np.array([0.82, 0, 0.57], dtype=np.float32)
+    order = list(Neighbours(rows, ["x", "y", "z"]).ranked(query))
+    assert order == [0, 2, 1]
+
+
+# --- retirement ----------------------------------------------------------------------------------
+
+
+def shown_run(task, item, value):
+    made = Run(id=f"r-{task}-{item}", task=task, input=task, split=Split.TRAIN, shown=("c1", item))
+    return ScoredRun(run=made, score=Score(name="s", value=value))
+
+
+def with_examples(*ids, protected=False):
+    items = [
+        Item(id=i, kind=Kind.EXAMPLE, content={"input": i, "output": i}, protected=protected)
+        for i in ids
+    ]
+    return replace(BASE, items=(*BASE.items, *items))
+
+
+def test_an_example_that_leads_astray_is_retired():
+    runs = [shown_run(f"t{i}", "good", 1.0) for i in range(30)]
+    runs += [shown_run(f"b{i}", "bad", 0.0) for i in range(8)]
+    proposal = retired_examples(with_examples("good", "bad"), runs, poor=0.7)
+    assert [change.item_id for change in proposal.changes] == ["bad"]
+    assert proposal.aim is Aim.LEANER
+    assert retired_examples(with_examples("good", "bad", protected=True), runs, poor=0.7) is None
+
+
+def test_bad_luck_is_no_reason_to_retire():
+    rng = np.random.default_rng(0)
+    spec = with_examples(*(f"e{i}" for i in range(20)))
+    retired = 0
+    for _ in range(100):
+        runs = [
+            shown_run(f"t{i}-{j}", f"e{i}", float(rng.random() < 0.6))
+            for i in range(20)
+            for j in range(10)
+        ]
+        retired += retired_examples(spec, runs, poor=0.7) is not None
+    assert retired <= 10  # 5 % of the families, at most, give or take
+
+
+def test_the_same_task_run_again_and_again_counts_once():
+    runs = [shown_run(f"t{i}", "good", 1.0) for i in range(30)]
+    runs += [shown_run("once", "bad", 0.0)] * 50
+    assert retired_examples(with_examples("good", "bad"), runs, poor=0.7) is None

@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from strop.agent import Limits, execute
     from strop.capability import Strop
     from strop.context import Context, select
+    from strop.cycle import Attempt, Cycle
     from strop.errors import StropError, UserMistake
     from strop.evaluation import Budget
     from strop.gate import Comparison, MarginPolicy, Verdict, judge
     from strop.improving import SelfImprovingAgent
-    from strop.loops import Cycle, improve_once, serve_once
+    from strop.loops import improve_once, serve_once
     from strop.mine import Finding
     from strop.models import ScriptedModel
     from strop.propose import Proposal
@@ -35,11 +36,12 @@ _HOMES = {
     "strop.agent": ("Limits", "execute"),
     "strop.capability": ("Strop",),
     "strop.context": ("Context", "select"),
+    "strop.cycle": ("Attempt", "Cycle"),
     "strop.errors": ("StropError", "UserMistake"),
     "strop.evaluation": ("Budget",),
     "strop.gate": ("Comparison", "MarginPolicy", "Verdict", "judge"),
     "strop.improving": ("SelfImprovingAgent",),
-    "strop.loops": ("Cycle", "improve_once", "serve_once"),
+    "strop.loops": ("improve_once", "serve_once"),
     "strop.mine": ("Finding",),
     "strop.models": ("ScriptedModel",),
     "strop.propose": ("Proposal",),
@@ -66,6 +68,7 @@ __all__ = [  # noqa: RUF022 - the order of first meeting, not of the alphabet
     "Strop",
     "Add",
     "AgentSpec",
+    "Attempt",
     "Budget",
     "Change",
     "Comparison",

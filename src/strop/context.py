@@ -17,10 +17,10 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from strop.jsonvalue import Json, JsonObject, as_text, canonical
+from strop.jsonvalue import Json, JsonObject, as_text, canonical, is_object
 from strop.neighbours import Neighbours
 from strop.notes import Notes, note_keys
-from strop.resolution import Resolution, Table, is_table
+from strop.resolution import Resolution, Table, table_in
 from strop.spec import AgentSpec, Item, Kind
 from strop.task import Task, normalised
 
@@ -199,7 +199,6 @@ class Library:
         items = retrievable(spec)
         examples = tuple(item for item in items if item.kind is Kind.EXAMPLE)
         notes = tuple(item for item in items if item.kind is not Kind.EXAMPLE)
-        tables = [Table.from_item(item) for item in spec.of_kind(Kind.TOOL) if is_table(item)]
         return cls(
             examples=examples,
             notes=notes,
@@ -207,7 +206,7 @@ class Library:
                 _rows(examples, vectors), [canonical(e.content["output"]) for e in examples]
             ),
             noted=Notes(notes, vectors),
-            table=tables[0] if tables else None,
+            table=table_in(spec, embedder=embedder),
             embedder=embedder,
             inputs=tuple(normalised(as_text(e.content["input"])) for e in examples),
             _by_source=_by_source(examples),
@@ -275,9 +274,7 @@ def select(
         sure = Chosen(item=resolution.item, similarity=resolution.confidence, tokens=0)
         return Context(instructions="", input=task.text, chosen=(sure,), resolution=resolution)
     examples, spent = _choose_examples(spec, task, library, query)
-    notes = _choose_notes(
-        spec, task, library, query, budget=spec.selection.tokens - spent, now=now
-    )
+    notes = _choose_notes(spec, task, library, query, budget=spec.selection.tokens - spent, now=now)
     return Context(
         instructions=stable.text,
         demonstrations=tuple(_demonstration(library.examples[at]) for at, _ in examples),
@@ -400,7 +397,7 @@ def _stable_of(spec: AgentSpec) -> _Stable:
         parts.append("How to go about it:\n" + _bullets(heuristics))
     if pinned:
         parts.append("Always keep in mind:\n" + _bullets(pinned))
-    tools = tuple(item for item in spec.of_kind(Kind.TOOL) if not is_table(item))
+    tools = tuple(item for item in spec.of_kind(Kind.TOOL) if _is_offered(item))
     costs = [
         *((item, count_tokens(item.text)) for item in (*clauses, *heuristics, *pinned)),
         *((tool, count_tokens(canonical(_offered(tool)))) for tool in tools),
@@ -410,6 +407,12 @@ def _stable_of(spec: AgentSpec) -> _Stable:
         tools=tools,
         chosen=tuple(Chosen(item=i.id, similarity=None, tokens=cost) for i, cost in costs),
     )
+
+
+def _is_offered(tool: Item) -> bool:
+    """Whether the model may call it; a table answers before the model is asked."""
+    body = tool.content["body"]
+    return not (is_object(body) and body.get("kind") == "table")
 
 
 def _offered(tool: Item) -> dict[str, Json]:

@@ -10,6 +10,7 @@ Next file: `capability.py`.
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -18,9 +19,11 @@ from strop import loops
 from strop.agent import AgentFunction
 from strop.assembly import assemble
 from strop.config import checked_config, load_config
+from strop.cycle import Cycle
 from strop.errors import BadInput, UserMistake
 from strop.evaluation import Budget, Progress, silent
 from strop.jsonvalue import digest
+from strop.levers import resolve_levers
 from strop.release import Release
 from strop.run import Run, Score, ScoredRun
 from strop.score import human_score
@@ -124,15 +127,24 @@ class SelfImprovingAgent:
 
         return self._loop.call(evaluate())
 
-    def improve(self, *, budget: Budget | None = None) -> loops.Cycle:
+    def improve(
+        self, *, levers: Iterable[str] | None = None, budget: Budget | None = None
+    ) -> Cycle:
         """One improvement cycle; releases a better spec, or nothing.
 
-        Raises:
-            BadInput: There are no train or no validation tasks.
-        """
+        Args:
+            levers: Only these (`strop.levers`); by default those of the configuration.
+            budget: What it may take.
 
-        async def improve() -> loops.Cycle:
-            return await loops.improve_once(self.parts, budget=budget, progress=self._progress)
+        Raises:
+            BadInput: There are no train or no validation tasks, or there is no such lever.
+        """
+        parts = self.parts
+        if levers is not None:
+            parts = replace(parts, proposers=resolve_levers(levers))
+
+        async def improve() -> Cycle:
+            return await loops.improve_once(parts, budget=budget, progress=self._progress)
 
         return self._loop.call(improve())
 

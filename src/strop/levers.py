@@ -2,7 +2,7 @@
 
 A plain table; nothing registers itself. Which levers are pulled is the configuration's business.
 
-Next file: `loops.py`.
+Next file: `cycle.py`.
 """
 
 from collections.abc import Callable, Iterable
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from strop.errors import BadInput
-from strop.propose import MinedExamples, Proposer
+from strop.propose import MinedExamples, Proposer, RetiredExamples
 
 __all__ = ["DEFAULT", "LEVERS", "Lever", "resolve_levers"]
 
@@ -30,7 +30,7 @@ class Lever:
 
 # In the order in which they are pulled.
 LEVERS: dict[str, Lever] = {
-    "examples": Lever(about="answers worth showing again", mined=(MinedExamples,)),
+    "examples": Lever(about="answers worth showing again", mined=(MinedExamples, RetiredExamples)),
 }
 DEFAULT = tuple(LEVERS)
 

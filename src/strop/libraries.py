@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from strop.context import Context, Library, keys, retrievable, select
 from strop.embed import Embedder, resolve_embedder
 from strop.errors import ModelFailed, StropError
-from strop.resolution import is_table
-from strop.spec import AgentSpec, Kind
+from strop.resolution import table_in
+from strop.spec import AgentSpec
 from strop.store import Store
 from strop.task import Task
 
@@ -100,7 +100,7 @@ class Libraries:
             embedder = self._embedder(spec)
             library = (
                 Library.build(spec, await self._vectors(embedder, texts), embedder=embedder.id)
-                if texts or any(is_table(tool) for tool in spec.of_kind(Kind.TOOL))
+                if texts or table_in(spec, embedder=embedder.id) is not None
                 else None
             )
             self._libraries[spec.id] = library

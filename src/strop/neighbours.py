@@ -2,8 +2,8 @@
 
 Plain nearest neighbours show a small model three examples with three different answers, and it gets
 lost between them. Here the neighbourhood votes first: examples whose output has the most support
-come first. Where no output repeats, this is plain similarity. Pure numpy over unit vectors; which
-of the ranked examples fit the prompt is `context.py`'s business.
+come first. Where no output repeats, similar ones come first that do not say the same. Pure numpy
+over unit vectors; which of the ranked examples fit the prompt is `context.py`'s business.
 
 Next file: `notes.py`.
 """
@@ -19,6 +19,7 @@ __all__ = ["Neighbours"]
 
 _NEAREST = 64  # examples that vote
 _RIDGE = 0.1
+_RELEVANCE = 0.5  # against diversity, where the outputs do not vote
 
 
 class Neighbours:
@@ -69,7 +70,7 @@ class Neighbours:
         for index in near.tolist():
             groups.setdefault(self._outputs[index], []).append(index)
         if len(groups) == len(near):
-            return [int(index) for index in near]
+            return _diverse(near, self._vectors[near], cosine[near])
         weight = dict(
             zip(near.tolist(), _votes(self._vectors[near], cosine[near]).tolist(), strict=True)
         )
@@ -84,6 +85,27 @@ class Neighbours:
 def _blas() -> ThreadpoolController:
     """The BLAS libraries of this process; finding them takes a millisecond, so once."""
     return ThreadpoolController()
+
+
+def _diverse(
+    near: NDArray[np.intp], vectors: NDArray[np.float32], cosine: NDArray[np.float32]
+) -> list[int]:
+    """The near examples by maximal marginal relevance: similar to the query, not to one another.
+
+    Source: J. Carbonell and J. Goldstein, "The use of MMR, diversity-based reranking for
+    reordering documents and producing summaries", SIGIR 1998.
+    """
+    between = vectors @ vectors.T
+    order: list[int] = []
+    nearest_taken = np.zeros(len(near), dtype=np.float32)
+    left = np.ones(len(near), dtype=bool)
+    for _ in range(len(near)):
+        worth = _RELEVANCE * cosine - (1 - _RELEVANCE) * nearest_taken
+        best = int(np.argmax(np.where(left, worth, -np.inf)))
+        left[best] = False
+        order.append(int(near[best]))
+        nearest_taken = np.maximum(nearest_taken, between[best])
+    return order
 
 
 def _nearest(cosine: NDArray[np.float32], count: int) -> NDArray[np.intp]:

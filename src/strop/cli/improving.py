@@ -25,10 +25,11 @@ from strop.cli.output import (
     took,
 )
 from strop.cli.progress import shown_progress
+from strop.cycle import Attempt, Cycle
 from strop.evaluation import Budget
 from strop.gate import Comparison, Decision, Verdict, interval
 from strop.jsonvalue import JsonObject
-from strop.loops import Attempt, Cycle, improve_once, plan_cycle
+from strop.loops import improve_once, plan_cycle
 from strop.task import Split
 
 __all__ = ["VERDICT_STYLES", "improve", "plan"]

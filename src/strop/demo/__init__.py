@@ -22,11 +22,12 @@ import anyio
 from strop import loops
 from strop.assembly import assemble
 from strop.config import load_config
+from strop.cycle import Cycle
 from strop.errors import BadInput
 from strop.evaluation import Budget, Progress
 from strop.gate import interval
 from strop.jsonvalue import Json
-from strop.loops import Cycle, Parts
+from strop.loops import Parts
 from strop.models.resolve import resolve_model
 from strop.run import ScoredRun, Usage
 from strop.settle import settle

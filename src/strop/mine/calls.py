@@ -6,20 +6,33 @@ Foreign traces record a failed call in many ways: as an error, as a result that 
 Next file: `mine/successes.py`.
 """
 
+import json
 import re
 from dataclasses import dataclass, field
+from typing import cast
 
-from strop.jsonvalue import Json, is_object
+from strop.jsonvalue import Json, as_text, is_object, salvaged
 from strop.run import CodeRun, Run, ToolCall
 
-__all__ = ["CODE", "Call", "calls_of", "error_of"]
+__all__ = ["CODE", "NO_OUTPUT", "Call", "calls_of", "error_of"]
 
 CODE = "code"
 """What stands for the tool where the agent ran code that it wrote itself."""
 
+NO_OUTPUT = "failed without output"
+"""The error of a command that failed and said nothing, as a search does that finds nothing."""
+
 # Only the beginning counts: a page that mentions an error is no failed call.
-_ERROR = re.compile(r"\s*(?:error\b|fatal\b|failed\b|traceback \(most recent|\w*exception:)", re.I)
-_LAST_LINE = re.compile(r"^(?:[\w.]+(?:Error|Exception|Warning|Interrupt|Exit))\b.*$", re.M)
+_ERROR = re.compile(
+    r"\s*(?:error\b|fatal\b|failed\b|traceback \(most recent|[\w.]{0,80}(?:error|exception):)", re.I
+)
+# `ValueError: ...`, `KeyboardInterrupt`, and `django.core.exceptions.ImproperlyConfigured: ...`.
+_LAST_LINE = re.compile(
+    r"^(?:[\w.]{0,80}(?:Error|Exception|Warning|Interrupt|Exit)\b|(?:[a-z_]\w{0,40}\.){1,8}[A-Z]\w{1,60}:)"
+    r".{0,400}",
+    re.M,
+)
+_END = 20_000  # characters at the end of an output in which the telling line is looked for
 _HEAD = 400  # characters in which a result must own up to being an error
 
 
@@ -69,23 +82,38 @@ def calls_of(run: Run) -> tuple[Call, ...]:
 def error_of(result: Json) -> str | None:
     """The error that a result reports, if that is what it is.
 
-    Text that begins as errors do; an object with a non-empty ``error``, with ``is_error``, or with
+    Text that begins as errors do; an object (or its JSON as text) with a non-empty ``error``, with ``is_error``, or with
     a ``returncode`` other than 0.
     """
     if isinstance(result, str):
-        return result if _ERROR.match(result[:_HEAD]) else None
+        if _ERROR.match(result[:_HEAD]):
+            return result
+        result = _read(result)
     if not is_object(result):
         return None
     said = result.get("error")
     if said:
-        return said if isinstance(said, str) else str(said)
+        return said if isinstance(said, str) else as_text(salvaged(said))[:_END]
     output = next((result[n] for n in ("output", "stderr", "content", "message") if n in result), "")
     if result.get("is_error") is True or result.get("returncode") not in (None, 0):
-        return _telling(str(output))
+        return _telling(output if isinstance(output, str) else as_text(salvaged(output)))
     return None
+
+
+def _read(text: str) -> Json:
+    """Text that is a JSON object with an error in it, read; anything else is `None`."""
+    head = text[:_HEAD].lstrip()
+    if not head.startswith("{") or len(text) > _END:
+        return None
+    if not any(f'"{name}"' in head for name in ("error", "is_error", "returncode")):
+        return None
+    try:
+        return cast("Json", json.loads(text))
+    except (ValueError, RecursionError):
+        return None
 
 
 def _telling(output: str) -> str:
     """The line of a failed command's output that says what went wrong; all of it where none does."""
-    raised = _LAST_LINE.findall(output)
-    return str(raised[-1]) if raised else output or "failed without output"
+    raised = _LAST_LINE.findall(output[-_END:])
+    return str(raised[-1]) if raised else output[:_END] if output.strip() else NO_OUTPUT

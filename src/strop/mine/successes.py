@@ -7,11 +7,16 @@ Next file: `propose/__init__.py`.
 
 from collections.abc import Iterable, Mapping
 
-from strop.jsonvalue import Json
+from strop.jsonvalue import Json, as_text
+from strop.mine.calls import CODE, calls_of
 from strop.mine.finding import Finding
-from strop.run import ScoredRun
+from strop.resolution import TABLE
+from strop.run import Run, ScoredRun
 
 __all__ = ["mine_answers"]
+
+_MOST_STEPS = 12  # a demonstration that goes on longer crowds out the task itself
+_MOST_RESULT = 600  # characters of each result
 
 
 def mine_answers(
@@ -30,7 +35,8 @@ def mine_answers(
     Returns:
         At most two findings: ``successes`` (the agent's own good answers) and ``corrections``
         (failed tasks with the known answer in their place), each with ``answers``: by task id,
-        the ``output`` and the ``run`` that shows it.
+        the ``output``, the ``run`` that shows it, and for a success the ``steps`` to it where
+        tools were called.
     """
     best: dict[str, ScoredRun] = {}
     for scored in runs:
@@ -48,7 +54,7 @@ def mine_answers(
                 kind="successes",
                 claim=f"{len(good)} tasks were answered with a score of {threshold:g} or more",
                 runs=tuple(scored.run.id for scored in good.values()),
-                data={"answers": _answers(good, {t: s.run.output for t, s in good.items()})},
+                data={"answers": {t: _success(scored) for t, scored in good.items()}},
             )
         )
     if mended:
@@ -57,11 +63,30 @@ def mine_answers(
                 kind="corrections",
                 claim=f"{len(mended)} tasks were answered wrongly, and the right answer is known",
                 runs=tuple(scored.run.id for scored in mended.values()),
-                data={"answers": _answers(mended, known)},
+                data={"answers": {t: _answer(s, known[t]) for t, s in mended.items()}},
             )
         )
     return tuple(findings)
 
 
-def _answers(runs: Mapping[str, ScoredRun], outputs: Mapping[str, Json]) -> dict[str, Json]:
-    return {task: {"output": outputs[task], "run": scored.run.id} for task, scored in runs.items()}
+def _success(scored: ScoredRun) -> dict[str, Json]:
+    answer = _answer(scored, scored.run.output)
+    steps = _steps(scored.run)
+    return {**answer, "steps": steps} if steps else answer
+
+
+def _answer(scored: ScoredRun, output: Json) -> dict[str, Json]:
+    return {"output": output, "run": scored.run.id}
+
+
+def _steps(run: Run) -> list[Json]:
+    """The calls that led to a good answer, without those that failed; none where they are many."""
+    calls = [c for c in calls_of(run) if c.error is None and c.tool not in (CODE, TABLE)]
+    if len(calls) > _MOST_STEPS:
+        return []
+    return [{"tool": c.tool, "args": c.args, "result": _cut(c.result)} for c in calls]
+
+
+def _cut(result: Json) -> Json:
+    text = as_text(result)
+    return result if len(text) <= _MOST_RESULT else text[:_MOST_RESULT] + "..."

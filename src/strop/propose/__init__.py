@@ -6,6 +6,7 @@ Next file: `propose/proposal.py`.
 from strop.propose.brief import Brief, Embed, Proposer, Tried
 from strop.propose.examples import MinedExamples, propose_examples
 from strop.propose.proposal import Aim, Proposal
+from strop.propose.retirement import RetiredExamples
 
 __all__ = [
     "Aim",
@@ -14,6 +15,7 @@ __all__ = [
     "MinedExamples",
     "Proposal",
     "Proposer",
+    "RetiredExamples",
     "Tried",
     "propose_examples",
 ]

@@ -3,9 +3,10 @@
 Successes are demonstrated as they were; failed runs with a known right answer become corrected
 demonstrations, marked as such. No model is asked.
 
-Next file: `gate/__init__.py`.
+Next file: `propose/retirement.py`.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -31,7 +32,11 @@ class MinedExamples:
 
 
 def propose_examples(
-    spec: AgentSpec, findings: Iterable[Finding], tasks: Mapping[str, Task]
+    spec: AgentSpec,
+    findings: Iterable[Finding],
+    tasks: Mapping[str, Task],
+    *,
+    limit: int = 2000,
 ) -> Proposal | None:
     """An example for every task with a good or corrected answer that the spec does not show yet.
 
@@ -39,6 +44,7 @@ def propose_examples(
         spec: The parent.
         findings: Those of kind ``successes`` and ``corrections`` are used.
         tasks: The tasks that the findings' answers belong to, by id.
+        limit: At most so many new ones, dealt evenly over the tasks' categories.
 
     Returns:
         The proposal, or `None` when the spec shows all of it already.
@@ -53,9 +59,7 @@ def propose_examples(
         before = len(changes)
         answers = cast("Mapping[str, JsonObject]", finding.data["answers"])
         # Runs finish in any order; the same examples in the same order are the same spec.
-        for task_id, answer in sorted(answers.items()):
-            if task_id not in tasks:
-                continue
+        for task_id, answer in _balanced(answers, tasks)[: limit - len(changes)]:
             item = _example(tasks[task_id], answer, corrected=finding.kind == "corrections")
             change = _change(held.get(item.id), item)
             if change is not None:
@@ -78,6 +82,19 @@ def propose_examples(
     )
 
 
+def _balanced(
+    answers: Mapping[str, JsonObject], tasks: Mapping[str, Task]
+) -> list[tuple[str, JsonObject]]:
+    """The answers to tasks that are known, one of each category after the other, then by id."""
+    seen: Counter[str | None] = Counter()
+    turns = []
+    for task_id in sorted(answers.keys() & tasks.keys()):
+        category = tasks[task_id].category
+        turns.append((seen[category], category or "", task_id))
+        seen[category] += 1
+    return [(task_id, answers[task_id]) for _, _, task_id in sorted(turns)]
+
+
 def _example(task: Task, answer: JsonObject, *, corrected: bool) -> Item:
     content: dict[str, Json] = {
         "input": task.input,
@@ -86,6 +103,8 @@ def _example(task: Task, answer: JsonObject, *, corrected: bool) -> Item:
     }
     if task.group is not None:
         content["group"] = task.group
+    if answer.get("steps"):
+        content["steps"] = answer["steps"]
     return Item(
         id=f"example-{digest([task.id, task.input])[:12]}",
         kind=Kind.EXAMPLE,
