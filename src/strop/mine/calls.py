@@ -3,7 +3,7 @@
 Foreign traces record a failed call in many ways: as an error, as a result that begins with
 "Error", as an object with an `error` or a `returncode`. They are made one here.
 
-Next file: `mine/successes.py`.
+Next file: `mine/templates.py`.
 """
 
 import json
@@ -24,13 +24,14 @@ NO_OUTPUT = "failed without output"
 
 # Only the beginning counts: a page that mentions an error is no failed call.
 _ERROR = re.compile(
-    r"\s*(?:error\b|fatal\b|failed\b|traceback \(most recent|[\w.]{0,80}(?:error|exception):)", re.I
+    r"\s*(?:error\b|fatal\b|failed\b|traceback \(most recent|[\w.]{0,80}(?:error|exception):)",
+    re.IGNORECASE,
 )
 # `ValueError: ...`, `KeyboardInterrupt`, and `django.core.exceptions.ImproperlyConfigured: ...`.
 _LAST_LINE = re.compile(
     r"^(?:[\w.]{0,80}(?:Error|Exception|Warning|Interrupt|Exit)\b|(?:[a-z_]\w{0,40}\.){1,8}[A-Z]\w{1,60}:)"
     r".{0,400}",
-    re.M,
+    re.MULTILINE,
 )
 _END = 20_000  # characters at the end of an output in which the telling line is looked for
 _HEAD = 400  # characters in which a result must own up to being an error
@@ -82,8 +83,8 @@ def calls_of(run: Run) -> tuple[Call, ...]:
 def error_of(result: Json) -> str | None:
     """The error that a result reports, if that is what it is.
 
-    Text that begins as errors do; an object (or its JSON as text) with a non-empty ``error``, with ``is_error``, or with
-    a ``returncode`` other than 0.
+    Text that begins as errors do; an object (or its JSON as text) with a non-empty ``error``, with
+    ``is_error``, or with a ``returncode`` other than 0.
     """
     if isinstance(result, str):
         if _ERROR.match(result[:_HEAD]):
@@ -94,7 +95,9 @@ def error_of(result: Json) -> str | None:
     said = result.get("error")
     if said:
         return said if isinstance(said, str) else as_text(salvaged(said))[:_END]
-    output = next((result[n] for n in ("output", "stderr", "content", "message") if n in result), "")
+    output = next(
+        (result[n] for n in ("output", "stderr", "content", "message") if n in result), ""
+    )
     if result.get("is_error") is True or result.get("returncode") not in (None, 0):
         return _telling(output if isinstance(output, str) else as_text(salvaged(output)))
     return None
@@ -114,6 +117,8 @@ def _read(text: str) -> Json:
 
 
 def _telling(output: str) -> str:
-    """The line of a failed command's output that says what went wrong; all of it where none does."""
+    """The line of a failed command's output that says what went wrong; all where none does."""
     raised = _LAST_LINE.findall(output[-_END:])
-    return str(raised[-1]) if raised else output[:_END] if output.strip() else NO_OUTPUT
+    if raised:
+        return str(raised[-1])
+    return output[:_END] if output.strip() else NO_OUTPUT

@@ -1,0 +1,1 @@
+"""Lessons from real airline traces, judged by replaying the repaired calls."""

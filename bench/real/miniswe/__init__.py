@@ -1,0 +1,1 @@
+"""Recurring environment failures in a coding agent's traces, against a plain text search."""
