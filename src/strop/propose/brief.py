@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from strop.mine import Finding
 from strop.propose.proposal import Proposal
-from strop.run import ScoredRun
+from strop.run import Score, ScoredRun
 from strop.spec import AgentSpec
 from strop.task import Task
 
@@ -53,6 +53,8 @@ class Brief:
         tried: Earlier proposals with their verdicts, oldest first.
         good: Score from which a run counts as a success.
         poor: Score under which a run counts as a failure.
+        judged: Runs of those tasks with the judge's scores, where people scored them too.
+        human: What people gave those, by run id.
         now: Seconds since the epoch.
         embed: Makes vectors of texts, by the spec's embedder.
     """
@@ -63,9 +65,11 @@ class Brief:
     embed: Embed
     runs: tuple[ScoredRun, ...] = ()
     tried: tuple[Tried, ...] = ()
+    judged: tuple[ScoredRun, ...] = ()
+    human: Mapping[str, Score] = field(default_factory=dict, hash=False)
     good: float = 0.8
     poor: float = 0.7
-    now: float = field(default=0.0)
+    now: float = 0.0
 
 
 class Proposer(Protocol):
