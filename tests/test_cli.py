@@ -29,6 +29,7 @@ name: sorter
 model: command:python -I -S answer.py
 instructions: [Say which room the message is about.]
 scorer: exact
+levers: [examples]
 tasks: tasks.jsonl
 embedder: static
 selection: {examples: 2}

@@ -10,7 +10,7 @@ from rich.console import Console
 from strop.cli.demo import _blocks
 from strop.config import load_config
 from strop.cycle import Cycle
-from strop.demo import DemoReport, Side, _scaffold, _write_whole
+from strop.demo import Ablation, DemoReport, Side, _scaffold, _write_whole
 from strop.errors import BadInput
 from strop.run import Usage
 from strop.spec import AgentSpec
@@ -42,6 +42,8 @@ def test_a_report_without_scores(before, after, lift):
         folder=Path("there"),
         before=before,
         after=after,
+        resolved=0,
+        ablations=(Ablation(lever="lessons", items=3, without=after),),
         cycle=NO_CYCLE,
         tasks={},
         sample={},
@@ -52,7 +54,7 @@ def test_a_report_without_scores(before, after, lift):
     console = Console(width=80, file=io.StringIO())
     console.print(*_blocks(report))
     shown = console.file.getvalue()
-    assert shown.count("no score") == (before is UNSCORED) + (after is UNSCORED)
+    assert shown.count("no score") == (before is UNSCORED) + 2 * (after is UNSCORED)
     assert ("+0.000" in shown) == (lift is not None)
 
 

@@ -23,6 +23,7 @@ model: "command:sh {folder}/answer.sh"
 instructions: ["Name the answer."]
 output: [trace, refund, login]
 scorer: exact
+levers: [examples]
 embedder: static
 tasks: tasks.jsonl
 concurrency: 2

@@ -23,6 +23,8 @@ TOPICS = {
 }
 THINGS = ["today", "since Monday", "number nine", "from the shop", "for the roses", "in Spain"]
 
+EXAMPLES = ("examples",)  # one lever: what these tests are about happens around it
+
 
 def desk_tasks():
     tasks = []
@@ -57,6 +59,7 @@ class Copycat:
 def desk(tmp_path):
     agent = Copycat()
     with SelfImprovingAgent(
+        levers=EXAMPLES,
         name="desk",
         tasks=desk_tasks(),
         agent=agent,
@@ -110,6 +113,7 @@ def test_nothing_is_proposed_when_nothing_is_new(desk):
 
 def test_a_useless_candidate_is_rejected_and_not_tried_again(tmp_path):
     with SelfImprovingAgent(
+        levers=EXAMPLES,
         tasks=desk_tasks(),
         agent=lambda task, context: "trace",
         scorer="exact",
@@ -150,7 +154,11 @@ def test_without_validation_tasks_there_is_no_cycle(tmp_path):
     tasks = [{**task, "split": "train"} for task in desk_tasks()]
     with (
         SelfImprovingAgent(
-            tasks=tasks, agent=Copycat(), embedder="static", store=str(tmp_path / "s.db")
+            levers=EXAMPLES,
+            tasks=tasks,
+            agent=Copycat(),
+            embedder="static",
+            store=str(tmp_path / "s.db"),
         ) as agent,
         pytest.raises(BadInput, match="no tasks in split 'validation'"),
     ):
@@ -191,7 +199,11 @@ def test_a_production_run_of_a_held_out_task_teaches_nothing(desk):
 def test_an_edited_task_is_not_taught_by_runs_from_before_the_edit(tmp_path):
     def agent(tasks):
         return SelfImprovingAgent(
-            tasks=tasks, agent=Copycat(), embedder="static", store=str(tmp_path / "s.db")
+            levers=EXAMPLES,
+            tasks=tasks,
+            agent=Copycat(),
+            embedder="static",
+            store=str(tmp_path / "s.db"),
         )
 
     tasks = [t | {"split": "train" if i % 2 else "validation"} for i, t in enumerate(desk_tasks())]
@@ -214,7 +226,12 @@ def test_two_agents_in_one_store_do_not_mix(tmp_path):
 
     def agent(name):
         return SelfImprovingAgent(
-            name=name, tasks=desk_tasks(), agent=Copycat(), embedder="static", store=url
+            levers=EXAMPLES,
+            name=name,
+            tasks=desk_tasks(),
+            agent=Copycat(),
+            embedder="static",
+            store=url,
         )
 
     with agent("one") as one, agent("two") as two:
@@ -227,7 +244,11 @@ def test_two_agents_in_one_store_do_not_mix(tmp_path):
 def test_changing_the_embedder_embeds_again_and_says_so(tmp_path, caplog):
     def agent(embedder):
         return SelfImprovingAgent(
-            tasks=desk_tasks(), agent=Copycat(), embedder=embedder, store=str(tmp_path / "s.db")
+            levers=EXAMPLES,
+            tasks=desk_tasks(),
+            agent=Copycat(),
+            embedder=embedder,
+            store=str(tmp_path / "s.db"),
         )
 
     with agent("static") as first:
@@ -254,6 +275,7 @@ def test_the_ledger_notices_an_edit(desk, tmp_path):
             "update strop_ledger set body = ? where kind = 'verdict'", [json.dumps(changed)]
         )
     with SelfImprovingAgent(
+        levers=EXAMPLES,
         name="desk",
         tasks=desk_tasks(),
         agent=Copycat(),
@@ -276,6 +298,7 @@ def test_everything_public_is_there():
 
 def small(tmp_path, agent, tasks=None, **fields):
     return SelfImprovingAgent(
+        levers=EXAMPLES,
         tasks=desk_tasks() if tasks is None else tasks,
         agent=agent,
         scorer=fields.pop("scorer", "exact"),

@@ -46,10 +46,19 @@ def record(store, decision, *codes, tasks=TASKS):
         candidate=CANDIDATE.id,
         split=Split.VALIDATION,
         pairs=(Pair(task="a", category=None, critical=False, baseline=(0.0,), candidate=(1.0,)),),
-        looks=looks(store, tasks) + 1,
+        looks=looks(store, task_set(tasks)) + 1,
     )
     verdict = Verdict(decision=decision, reasons=reasons)
-    record_verdict(store, PROPOSAL, comparison, verdict, tasks, terms=terms(tasks))
+    record_verdict(
+        store,
+        PROPOSAL,
+        CANDIDATE,
+        verdict,
+        tasks=task_set(tasks),
+        terms=terms(tasks),
+        looks=comparison.looks,
+        comparison=comparison,
+    )
 
 
 POLICY = MarginPolicy()
@@ -106,9 +115,9 @@ def test_every_look_at_the_same_tasks_counts(store):
     for _ in range(3):
         record(store, Decision.INCONCLUSIVE, "missing_scores")
     record(store, Decision.REJECT, "worse", tasks=TASKS[:2])
-    assert looks(store, TASKS[::-1]) == 3
-    assert looks(store, TASKS[:2]) == 1
-    assert looks(store, TASKS[:1]) == 0
+    assert looks(store, task_set(TASKS[::-1])) == 3
+    assert looks(store, task_set(TASKS[:2])) == 1
+    assert looks(store, task_set(TASKS[:1])) == 0
 
 
 def test_a_set_of_tasks_is_what_decides_their_results():

@@ -26,7 +26,8 @@ from strop.agent import execute, function_backend
 from strop.context import Context, Library, select
 from strop.embed import resolve_embedder
 from strop.libraries import Libraries
-from strop.loops import Parts, serve_once
+from strop.loops import serve_once
+from strop.parts import Parts
 from strop.run import Run, Score
 from strop.score import resolve_scorer
 from strop.settle import settle

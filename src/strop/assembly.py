@@ -13,7 +13,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from strop import loops
 from strop.agent import AgentFunction, Backend, Limits, function_backend
 from strop.config import Config, base_spec, store_url
 from strop.embed import resolve_embedder
@@ -22,6 +21,8 @@ from strop.levers import resolve_levers
 from strop.libraries import Libraries
 from strop.models.resolve import resolve_model
 from strop.models.server import server_count
+from strop.parts import Parts
+from strop.propose.reflect import Reflection, Reflector
 from strop.score import Ask, Scorer, resolve_scorer
 from strop.score.function import fingerprint
 from strop.spec import AgentSpec, Kind
@@ -45,7 +46,7 @@ def assemble(
     model: Any = None,
     scorer: Any = None,
     functions: Sequence[Callable[..., Any]] = (),
-) -> loops.Parts:
+) -> Parts:
     """The working parts of an agent.
 
     Args:
@@ -70,12 +71,16 @@ def assemble(
     embedder = resolve_embedder(config.embedder)
     base = base_spec(config, embedder=embedder.id)
     registered = {f"{f.__module__}:{f.__qualname__}": f for f in functions}
+    reflections: list[Reflection[Any]] = []
+    reflector = None
+    if config.reflect_model is not None:
+        reflector = Reflector(config.reflect_model, record=reflections.append)
     # The store last: a mistake in the configuration must not leave an empty database behind.
     scorer = _scorer(config, base, scorer)
     store = open_store(store_url(config, folder), agent=config.name)
     if deal:
         tasks = _dealt(tasks, store)
-    return loops.Parts(
+    return Parts(
         base=base,
         store=store,
         libraries=Libraries(store, embedder),
@@ -87,7 +92,9 @@ def assemble(
         pins=_pins(config, base, agent, registered),
         trials=config.trials,
         concurrency=config.concurrency or _default_concurrency(config.model),
-        proposers=resolve_levers(config.levers),
+        proposers=resolve_levers(config.levers, reflector=reflector),
+        reflections=reflections,
+        floor=config.resolutions.floor,
         good=config.good,
         poor=config.poor,
         seed=config.seed,

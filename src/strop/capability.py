@@ -27,7 +27,7 @@ from strop.config import load_config
 from strop.context import Context, select
 from strop.errors import StropError
 from strop.jsonvalue import Json, digest, salvaged
-from strop.loops import Parts
+from strop.parts import Parts
 from strop.run import ErrorStep, Run, RunError, Score
 from strop.score import score
 from strop.settle import settle

@@ -65,6 +65,10 @@ class PolicyConfig(_Strict):
     max_loss: float = Field(0.02, ge=0)
 
 
+class ResolutionsConfig(_Strict):
+    floor: float = Field(0.98, gt=0, lt=1)
+
+
 class Config(_Strict):
     """What `strop.yaml` may say; the keyword arguments of `SelfImprovingAgent` are the same.
 
@@ -86,6 +90,7 @@ class Config(_Strict):
         selection: How much one task gets to see.
         settings: Model settings, for example ``max_tokens``.
         policy: When a candidate may ship.
+        resolutions: How often an answer that is given without a model must be right.
         limits: Bounds of one run.
         trials: Runs per held-out task and spec.
         concurrency: Runs at a time; by default 8, and 1 per server for the embedded model.
@@ -112,6 +117,7 @@ class Config(_Strict):
     selection: SelectionConfig = SelectionConfig()
     settings: dict[str, Any] = Field(default_factory=dict)
     policy: PolicyConfig = PolicyConfig()
+    resolutions: ResolutionsConfig = ResolutionsConfig()
     limits: LimitsConfig = LimitsConfig()
     trials: int = Field(1, ge=1)
     concurrency: int | None = Field(None, ge=1)

@@ -2,7 +2,7 @@
 
 Values only; `loops.py` makes them.
 
-Next file: `loops.py`.
+Next file: `trial.py`.
 """
 
 from dataclasses import dataclass

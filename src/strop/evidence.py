@@ -10,7 +10,19 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from strop.jsonvalue import Json, as_text, canonical
-from strop.mine import Finding, mine_answers
+from strop.mine import (
+    Answered,
+    Finding,
+    feedback_texts,
+    mine_answers,
+    mine_confusions,
+    mine_facts,
+    mine_failures,
+    mine_orders,
+    mine_preferences,
+    mine_repairs,
+    mine_resolutions,
+)
 from strop.propose import Embed
 from strop.run import Run, Score, ScoredRun
 from strop.score import Judge, Scorer, score
@@ -55,7 +67,9 @@ async def gather(
     *,
     scorer: Scorer,
     embed: Embed,
+    embedder: str,
     levers: Collection[str],
+    floor: float,
     good: float,
     poor: float,
 ) -> Evidence:
@@ -65,8 +79,10 @@ async def gather(
         store: Where the runs are; the findings are kept there too.
         tasks: All tasks with a split.
         scorer: Tells whether an expected answer is itself an answer.
-        embed: Makes vectors of texts.
+        embed: Makes vectors of texts, by the embedder of that name.
+        embedder: Id of the embedder.
         levers: What will be proposed: nothing else is mined.
+        floor: Share of the answers that a table of resolutions gives that must be right.
         good: Score from which a run counts as a success.
         poor: Score under which a run counts as a failure.
 
@@ -78,11 +94,49 @@ async def gather(
     best = _best_runs(runs, teaching)
     known = await _known(best, teaching, scorer, good)
     findings = list(mine_answers(best.values(), known=known, threshold=good))
+    if "lessons" in levers:
+        findings += mine_confusions(best.values(), known=known, tasks=teaching)
+        findings += mine_failures(runs, tasks=teaching, good=good)
+        findings += mine_repairs(runs, tasks=teaching)
+    if "facts" in levers:
+        findings += mine_facts(runs, tasks=teaching)
+    if "heuristics" in levers:
+        findings += mine_orders(runs, tasks=teaching, good=good, poor=poor)
+    if "preferences" in levers:
+        feedback = feedback_texts(runs)
+        findings += mine_preferences(feedback, await embed([each.text for each in feedback]))
+    if "resolutions" in levers:
+        answered = _answered(best, teaching, known, good)
+        vectors = await embed([teaching[each.task].text for each in answered])
+        table = mine_resolutions(answered, vectors, embedder=embedder, floor=floor)
+        findings += [] if table is None else [table]
     for finding in findings:
         store.put_document("finding", finding.id, finding.to_json())
     return Evidence(
         tasks=teaching, findings=tuple(findings), runs=tuple(deque(runs, maxlen=_RECENT))
     )
+
+
+def _answered(
+    best: Mapping[str, ScoredRun],
+    tasks: Mapping[str, Task],
+    known: Mapping[str, Json],
+    good: float,
+) -> list[Answered]:
+    """The tasks whose right answer was given or is known."""
+    answered = []
+    for task_id, scored in sorted(best.items()):
+        right = scored.value is not None and scored.value >= good
+        if right or task_id in known:
+            answered.append(
+                Answered(
+                    task=task_id,
+                    group=tasks[task_id].group,
+                    output=scored.run.output if right else known[task_id],
+                    runs=(scored.run.id,),
+                )
+            )
+    return answered
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 A plain table; nothing registers itself. Which levers are pulled is the configuration's business.
 
-Next file: `cycle.py`.
+Next file: `parts.py`.
 """
 
 from collections.abc import Callable, Iterable
@@ -10,7 +10,21 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from strop.errors import BadInput
-from strop.propose import MinedExamples, Proposer, RetiredExamples
+from strop.propose import Proposer
+from strop.propose.confusions import ConfusionLessons
+from strop.propose.curation import Curation
+from strop.propose.examples import MinedExamples
+from strop.propose.facts import MinedFacts
+from strop.propose.heuristics import MinedHeuristics
+from strop.propose.lessons import MinedLessons
+from strop.propose.preferences import MinedPreferences
+from strop.propose.reflect import Reflector
+from strop.propose.reflect_clauses import ReflectedClauses
+from strop.propose.reflect_criteria import ReflectedCriteria
+from strop.propose.reflect_heuristics import ReflectedHeuristics
+from strop.propose.reflect_lessons import ReflectedLessons
+from strop.propose.resolutions import MinedResolutions
+from strop.propose.retirement import RetiredExamples
 
 __all__ = ["DEFAULT", "LEVERS", "Lever", "resolve_levers"]
 
@@ -22,21 +36,46 @@ class Lever:
     Attributes:
         about: One line for people.
         mined: Makes the proposers that need no model.
+        reflected: Makes the proposers that ask one, given as ``reflector``.
     """
 
     about: str
     mined: tuple[Callable[[], Proposer], ...] = ()
+    reflected: tuple[Callable[..., Proposer], ...] = ()
 
 
-# In the order in which they are pulled.
+# In the order in which they are pulled: what holds in general before what shows single cases, and
+# the table, which answers in everybody's place, when the others have done what they can.
 LEVERS: dict[str, Lever] = {
+    "preferences": Lever(about="what people asked for repeatedly", mined=(MinedPreferences,)),
+    "facts": Lever(about="what look-ups keep returning", mined=(MinedFacts,)),
+    "lessons": Lever(
+        about="what failed, and what mended it",
+        mined=(MinedLessons, ConfusionLessons),
+        reflected=(ReflectedLessons,),
+    ),
+    "heuristics": Lever(
+        about="what runs that succeed do and others do not",
+        mined=(MinedHeuristics,),
+        reflected=(ReflectedHeuristics,),
+    ),
+    "clauses": Lever(about="the system prompt", reflected=(ReflectedClauses,)),
     "examples": Lever(about="answers worth showing again", mined=(MinedExamples, RetiredExamples)),
+    "resolutions": Lever(about="answers that need no model any more", mined=(MinedResolutions,)),
+    "criteria": Lever(about="what the judge grades by", reflected=(ReflectedCriteria,)),
+    "curation": Lever(about="fewer memories that say the same", mined=(Curation,)),
 }
 DEFAULT = tuple(LEVERS)
 
 
-def resolve_levers(names: Iterable[str]) -> tuple[Proposer, ...]:
+def resolve_levers(
+    names: Iterable[str], *, reflector: Reflector | None = None
+) -> tuple[Proposer, ...]:
     """The proposers of the named levers, in the order of `LEVERS`.
+
+    Args:
+        names: Which levers.
+        reflector: Asks a model; without one, all proposals are mined.
 
     Raises:
         BadInput: There is no such lever.
@@ -46,4 +85,10 @@ def resolve_levers(names: Iterable[str]) -> tuple[Proposer, ...]:
         near = get_close_matches(name, LEVERS, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"the levers are {', '.join(LEVERS)}"
         raise BadInput(f"there is no lever {name!r}; {hint}", where="levers")
-    return tuple(make() for name, lever in LEVERS.items() if name in wanted for make in lever.mined)
+    proposers: list[Proposer] = []
+    for name, lever in LEVERS.items():
+        if name in wanted:
+            proposers += [make() for make in lever.mined]
+            if reflector is not None:
+                proposers += [reflect(reflector=reflector) for reflect in lever.reflected]
+    return tuple(proposers)

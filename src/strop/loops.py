@@ -6,43 +6,34 @@ it carries out; everything they call is a stage of its own with its own file.
 Next file: `config.py`.
 """
 
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
-from strop.agent import Backend, Limits, execute, failing_backend
+from strop.agent import execute, failing_backend
 from strop.context import select
-from strop.cycle import Attempt, Cycle
+from strop.cycle import Cycle
 from strop.errors import BadInput, ModelFailed
 from strop.evaluation import Budget, Evaluator, Progress, silent
 from strop.evidence import Evidence, gather
-from strop.gate import Comparison, Decision, MarginPolicy, compare, judge
+from strop.grading import Disputes, by_own_criteria, disputes
 from strop.jsonvalue import Json
-from strop.libraries import Libraries
-from strop.propose import Brief, MinedExamples, Proposal, Proposer
+from strop.parts import Parts
+from strop.propose import Brief
 from strop.release import Action, Release, rollback_target
 from strop.run import Score, ScoredRun, ScoreFailure
-from strop.score import Scorer, score
+from strop.score import Judge, score
 from strop.settle import planned, settle
-from strop.spec import AgentSpec, apply
-from strop.store import Store
+from strop.spec import AgentSpec
 from strop.task import Split, Task, in_split
+from strop.trial import tried
 from strop.verdicts import (
-    looks,
     nothing_learned,
     out_of_budget,
-    record_verdict,
-    rolled_back_before,
-    standing_verdict,
     task_set,
-    terms_of,
     tried_before,
-    without_rolled_back,
 )
 
 __all__ = [
-    "Parts",
     "evaluate_split",
     "hear_once",
     "improve_once",
@@ -50,63 +41,6 @@ __all__ = [
     "roll_back",
     "serve_once",
 ]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """An agent's working parts, assembled once.
-
-    Attributes:
-        base: The spec that the configuration alone gives.
-        store: Where runs, specs and the ledger are kept.
-        libraries: Specs' retrievable items with their vectors.
-        scorer: Says how good a run is.
-        backend: Makes what answers tasks for a spec.
-        tasks: All tasks with a split.
-        policy: Decides on candidates.
-        limits: Bounds of one run.
-        pins: What else decides a result and is not in the spec: the version of the agent's code, of
-            its tools and of the model's file. Part of every cache key.
-        trials: Runs per held-out task and spec.
-        concurrency: Runs at a time.
-        proposers: Who may propose in a cycle, in the order they are heard.
-        good: Score from which an answer is worth showing.
-        poor: Score under which a run counts as a failure.
-        seed: Of everything that is drawn at random.
-        clock: Seconds since the epoch.
-    """
-
-    base: AgentSpec
-    store: Store
-    libraries: Libraries
-    scorer: Scorer
-    backend: Callable[[AgentSpec], Backend]
-    tasks: tuple[Task, ...] = ()
-    policy: MarginPolicy = MarginPolicy()
-    limits: Limits = Limits()
-    pins: str = ""
-    trials: int = 1
-    concurrency: int = 4
-    proposers: tuple[Proposer, ...] = (MinedExamples(),)
-    good: float = 0.8
-    poor: float = 0.7
-    seed: int = 0
-    clock: Callable[[], float] = time.time
-
-    def evaluator(self, budget: Budget, progress: Progress) -> Evaluator:
-        """What runs and scores many tasks."""
-        return Evaluator(
-            store=self.store,
-            libraries=self.libraries,
-            scorer=self.scorer,
-            backend=self.backend,
-            limits=self.limits,
-            pins=self.pins,
-            concurrency=self.concurrency,
-            clock=self.clock,
-            budget=budget,
-            progress=progress,
-        )
 
 
 async def serve_once(parts: Parts, task: Task, *, split: Split) -> ScoredRun:
@@ -120,6 +54,7 @@ async def serve_once(parts: Parts, task: Task, *, split: Split) -> ScoredRun:
             f"task {task.id!r} is sealed; evaluate the test split as a whole, which is recorded"
         )
     spec = settle(parts.base, parts.store)
+    scorer = by_own_criteria(parts.scorer, spec)
     backend = parts.backend(spec)
     try:
         context = await parts.libraries.context(spec, task, now=parts.clock())
@@ -135,7 +70,7 @@ async def serve_once(parts: Parts, task: Task, *, split: Split) -> ScoredRun:
         clock=parts.clock,
     )
     result: Score | ScoreFailure | None
-    result = await score(parts.scorer, task, run, seconds=parts.limits.seconds)
+    result = await score(scorer, task, run, seconds=parts.limits.seconds)
     if isinstance(result, ScoreFailure) and task.expected is None:
         result = None  # nobody knows the right answer yet; a person may score the run later
     parts.store.put_run(run, result, task=replace(task, split=split))
@@ -159,6 +94,7 @@ async def evaluate_split(
         body: dict[str, Json] = {"spec": spec.id, "tasks": task_set(tasks), "count": len(tasks)}
         parts.store.append("test_opened", body)
     parts.store.put_spec(spec)
+    parts = _grading_by(spec, parts)
     evaluator = parts.evaluator(budget or Budget(), progress)
     return await evaluator.evaluate(spec, tasks, split=split, trials=parts.trials)
 
@@ -176,6 +112,7 @@ async def improve_once(
     train = in_split(parts.tasks, split=Split.TRAIN)
     in_split(parts.tasks, split=Split.VALIDATION)  # missing, it is missed before anything is run
     spec = settle(parts.base, parts.store)
+    parts = _grading_by(spec, parts)
     parts.store.put_tasks(parts.tasks)
     evaluator = parts.evaluator(budget or Budget(), progress)
     warmed = await evaluator.evaluate(spec, train, split=Split.TRAIN, trials=1)
@@ -198,30 +135,48 @@ async def hear_once(
     """
     in_split(parts.tasks, split=Split.VALIDATION)
     spec = settle(parts.base, parts.store)
+    parts = _grading_by(spec, parts)
     parts.store.put_tasks(parts.tasks)
     return await _heard(parts, spec, parts.evaluator(budget or Budget(), progress))
+
+
+def _grading_by(spec: AgentSpec, parts: Parts) -> Parts:
+    """The parts with a judge that grades by the released criteria, both sides of a comparison."""
+    return replace(parts, scorer=by_own_criteria(parts.scorer, spec))
 
 
 async def _heard(parts: Parts, spec: AgentSpec, evaluator: Evaluator) -> Cycle:
     """Every proposer, one after the other."""
     learned = await _learned(parts, spec)
+    disputed = await _disputed(parts, learned)
     cycle = Cycle(parent=spec, findings=learned.findings)
     for proposer in parts.proposers:
         try:
-            proposal = await proposer(_brief(parts, spec, learned))
+            proposal = await proposer(_brief(parts, spec, learned, disputed))
         except ModelFailed as error:
-            cycle = replace(cycle, failures=(*cycle.failures, (proposer.name, str(error))))
-            continue
+            proposal, failures = None, [str(error)]
+        else:
+            failures = _accounted(parts, evaluator.budget)
+        told = tuple((proposer.name, why) for why in failures)
+        cycle = replace(cycle, failures=(*cycle.failures, *told))
         if proposal is None:
             continue
-        evaluator.budget.spend(proposal.cost)
-        attempt = await _tried(parts, spec, proposal, evaluator)
+        attempt = await tried(parts, spec, proposal, evaluator)
         cycle = replace(cycle, attempts=(*cycle.attempts, attempt))
         if evaluator.budget.spent_by is not None:
             return replace(cycle, stopped=out_of_budget(evaluator.budget.spent_by))
         if attempt.release is not None and attempt.candidate is not None:
             spec = attempt.candidate
     return cycle
+
+
+def _accounted(parts: Parts, budget: Budget) -> list[str]:
+    """Take what a proposer's model cost from the budget; why it gave no usable answer, if so."""
+    reflections = list(parts.reflections)
+    parts.reflections.clear()
+    for reflection in reflections:
+        budget.spend(reflection.usage)
+    return list(dict.fromkeys(r.failure for r in reflections if r.failure is not None))
 
 
 async def _learned(parts: Parts, spec: AgentSpec) -> Evidence:
@@ -231,13 +186,29 @@ async def _learned(parts: Parts, spec: AgentSpec) -> Evidence:
         parts.tasks,
         scorer=parts.scorer,
         embed=partial(parts.libraries.embed, spec),
+        embedder=spec.selection.embedder,
         levers={proposer.name.partition(":")[2] for proposer in parts.proposers},
+        floor=parts.floor,
         good=parts.good,
         poor=parts.poor,
     )
 
 
-def _brief(parts: Parts, spec: AgentSpec, learned: Evidence) -> Brief:
+async def _disputed(parts: Parts, learned: Evidence) -> Disputes:
+    """What people and the judge disagree on; nothing where no criteria will be proposed."""
+    wanted = any(proposer.name.endswith(":criteria") for proposer in parts.proposers)
+    if not wanted or not isinstance(parts.scorer, Judge):
+        return Disputes()
+    return await disputes(
+        parts.store,
+        learned.tasks,
+        judge=parts.scorer,
+        seed=parts.seed,
+        seconds=parts.limits.seconds,
+    )
+
+
+def _brief(parts: Parts, spec: AgentSpec, learned: Evidence, disputed: Disputes) -> Brief:
     """What a proposer may see: the spec as it is now, and nothing of held-out tasks."""
     return Brief(
         spec=spec,
@@ -246,74 +217,12 @@ def _brief(parts: Parts, spec: AgentSpec, learned: Evidence) -> Brief:
         embed=partial(parts.libraries.embed, spec),
         runs=learned.runs,
         tried=tried_before(parts.store),
+        judged=disputed.runs,
+        human=disputed.human,
         good=parts.good,
         poor=parts.poor,
         now=parts.clock(),
     )
-
-
-async def _tried(
-    parts: Parts, spec: AgentSpec, proposal: Proposal, evaluator: Evaluator
-) -> Attempt:
-    """One proposal on held-out tasks; released if it is better there."""
-    for finding in proposal.made:
-        parts.store.put_document("finding", finding.id, finding.to_json())
-    proposal, refused = without_rolled_back(proposal, parts.store)
-    if not proposal.changes:
-        return Attempt(proposal=proposal, verdict=rolled_back_before(refused))
-    candidate = apply(spec, proposal.changes)
-    parts.store.put_spec(candidate)
-    parts.store.put_document("proposal", candidate.id, proposal.to_json())
-
-    validation = in_split(parts.tasks, split=Split.VALIDATION)
-    terms = terms_of(parts.policy, parts.scorer.version, parts.trials, validation, aim=proposal.aim)
-    verdict = standing_verdict(parts.store, spec, candidate, terms=terms)
-    comparison: Comparison | None = None
-    if verdict is None:
-        comparison = await _compared(parts, spec, candidate, evaluator)
-        if evaluator.budget.spent_by is not None:
-            stopped = out_of_budget(evaluator.budget.spent_by)
-            return Attempt(proposal=proposal, candidate=candidate, verdict=stopped)
-        verdict = judge(comparison, parts.policy, aim=proposal.aim)
-        record_verdict(parts.store, proposal, comparison, verdict, validation, terms=terms)
-    accepted = verdict.decision is Decision.ACCEPT
-    return Attempt(
-        proposal=proposal,
-        candidate=candidate,
-        comparison=comparison,
-        verdict=verdict,
-        release=_promoted(parts, spec, candidate, proposal) if accepted else None,
-    )
-
-
-async def _compared(
-    parts: Parts, spec: AgentSpec, candidate: AgentSpec, evaluator: Evaluator
-) -> Comparison:
-    """Both specs on the validation tasks."""
-    validation = in_split(parts.tasks, split=Split.VALIDATION)
-    return await compare(
-        spec,
-        candidate,
-        validation,
-        split=Split.VALIDATION,
-        evaluate=lambda s, t, n: evaluator.evaluate(s, t, split=Split.VALIDATION, trials=n),
-        looks=looks(parts.store, validation) + 1,
-        trials=parts.trials,
-        seed=parts.seed,
-    )
-
-
-def _promoted(parts: Parts, spec: AgentSpec, candidate: AgentSpec, proposal: Proposal) -> Release:
-    release = Release(
-        spec=candidate.id,
-        previous=spec.id,
-        origin=parts.base.id,
-        action=Action.PROMOTE,
-        summary=proposal.summary,
-        by="gate",
-    )
-    parts.store.append_release(release, candidate)
-    return release
 
 
 def roll_back(parts: Parts, *, to: str | None = None, by: str = "person") -> Release:

@@ -44,6 +44,7 @@ class Action(StrEnum):
     PROMOTE = "promote"
     ROLLBACK = "rollback"
     CONFIGURE = "configure"
+    RETIRE = "retire"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,7 @@ class Release:
         origin: Id of the spec that the configuration alone gives, without anything learned.
         action: Why.
         summary: One line for people.
-        by: Who decided: ``gate``, ``person`` or ``configuration``.
+        by: Who decided: ``gate``, ``person`` (also ``person:NAME``) or ``configuration``.
         channel: Where it serves.
     """
 

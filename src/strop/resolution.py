@@ -35,6 +35,8 @@ Number = TypeVar("Number", bound=np.generic)
 
 _MARK = 6  # bytes: ten thousand tasks and a stranger's id clash once in 10^10 times
 _SURE = 15.0  # log odds beyond this say nothing more
+_SHARPNESS = 10.0  # of the softmax over centres
+_BLOCK = 8192  # multiplications; OpenBLAS starts threads from 9216
 _FAR = 4.0  # the square of the largest distance between unit vectors
 _DESCRIPTION = "Standard answers to recurring tasks. It says nothing where it is not sure."
 _PARAMETERS: JsonObject = {
@@ -101,39 +103,69 @@ class Head:
     bias: NDArray[np.float32]
     prototypes: NDArray[np.float32]
     counts: NDArray[np.int64]
+    _starts: NDArray[np.int64] = field(init=False, repr=False)
+    _norms: NDArray[np.float32] = field(init=False, repr=False)
+    _halves: NDArray[np.float32] = field(init=False, repr=False)
+    _blocks: NDArray[np.float32] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        # Half of what `signals` needs is the same for every query, and a query takes microseconds.
+        starts = np.cumsum(self.counts) - self.counts
+        centres = np.add.reduceat(self.prototypes, starts, axis=0) / self.counts[:, None]
+        halves = 0.5 * np.einsum("ad,ad->a", centres, centres)
+        for name, value in (
+            ("_starts", starts),
+            ("_norms", np.einsum("pd,pd->p", self.prototypes, self.prototypes) + 1.0),
+            ("_halves", halves.astype(np.float32)),
+            ("_blocks", _in_blocks(np.concatenate([self.weights, self.prototypes]))),
+        ):
+            object.__setattr__(self, name, value)
 
     def signals(self, vectors: NDArray[np.float32]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-        """The best answer for each vector, and three figures on it.
+        """The best answer for each vector, and four figures on it.
 
         Args:
             vectors: Unit rows, shape (n, dim).
 
         Returns:
-            Positions of answers, shape (n,); and, shape (n, 3), the log odds of the answer, its
-            nearest prototype's squared distance (negated), and that of the nearest prototype of
-            another answer.
+            Positions of answers, shape (n,); and, shape (n, 4): the answer's log odds; its log odds
+            by the distance to each answer's centre alone, which is smoother; its nearest
+            prototype's squared distance, negated; that of the nearest prototype of another answer.
         """
-        # Not BLAS: its threads wait for cores that a model is using, and one row is soon done.
-        one = len(vectors) == 1
-        logits = (_product(self.weights, vectors) if one else vectors @ self.weights.T) + self.bias
-        cosine = _product(self.prototypes, vectors) if one else vectors @ self.prototypes.T
-        far = np.einsum("pd,pd->p", self.prototypes, self.prototypes) + 1.0 - 2.0 * cosine
-        starts = np.cumsum(self.counts) - self.counts
-        nearest = np.minimum.reduceat(far, starts, axis=1)
+        # One product per block, each too small for BLAS to start threads on: those wait for cores
+        # that a model is using, and a product of this size is soon done on one.
+        products = np.matmul(self._blocks, vectors.T).reshape(-1, len(vectors)).T
+        total = len(self.weights)
+        logits = products[:, :total] + self.bias
+        cosine = products[:, total : total + len(self.prototypes)]
+        nearest = np.minimum.reduceat(self._norms - 2.0 * cosine, self._starts, axis=1)
+        # An answer's centre is the mean of its prototypes, so its product is the mean of theirs.
+        mean = np.add.reduceat(cosine, self._starts, axis=1) / self.counts.astype(np.float32)
+        closeness = _SHARPNESS * (mean - self._halves)
         rows, best = np.arange(len(vectors)), logits.argmax(axis=1)
         own = nearest[rows, best]
         nearest[rows, best] = _FAR
-        top = logits[rows, best]
-        rest = np.exp(logits - top[:, None])
-        rest[rows, best] = 0.0
-        with np.errstate(divide="ignore"):  # no rest: as sure as can be
-            odds = np.minimum(-np.log(rest.sum(axis=1)), _SURE)
-        return best, np.stack([odds, -own, nearest.min(axis=1)], axis=1).astype(np.float64)
+        figures = (_odds(logits, best), _odds(closeness, best), -own, nearest.min(axis=1))
+        return best, np.stack(figures, axis=1).astype(np.float64)
 
 
-def _product(rows: NDArray[np.float32], vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    product: NDArray[np.float32] = np.einsum("pd,d->p", rows, vectors[0])
-    return product[None, :]
+def _odds(logits: NDArray[Any], best: NDArray[np.intp]) -> NDArray[np.float32]:
+    """Log odds of the answers `best` under a softmax, at most `_SURE`."""
+    rows = np.arange(len(logits))
+    against = logits - logits[rows, best][:, None]
+    against[rows, best] = -np.inf
+    most = np.maximum(against.max(axis=1), -_SURE)
+    odds: NDArray[np.float32] = -most - np.log(
+        np.maximum(np.exp(against - most[:, None]).sum(axis=1), np.exp(-_SURE))
+    )
+    return np.minimum(odds, _SURE)
+
+
+def _in_blocks(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The rows in equal blocks, zeros behind them; shape (blocks, height, dim)."""
+    height = max(1, _BLOCK // rows.shape[1])
+    spare = -len(rows) % height
+    return np.pad(rows, ((0, spare), (0, 0))).reshape(-1, height, rows.shape[1])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +192,7 @@ class Table:
     Attributes:
         entries: The standard answers, in the order of the head's rows.
         head: Names an answer.
-        mix: Weights of the head's three signals, then the constant: the log odds of confidence.
+        mix: Weights of the head's four signals, then the constant: the log odds of confidence.
         threshold: Confidence from which the table answers.
         floor: Share of its answers that must be right.
         embedder: Id of the embedder that made the vectors; others' are not understood.
@@ -172,7 +204,7 @@ class Table:
 
     entries: tuple[Entry, ...]
     head: Head
-    mix: tuple[float, float, float, float]
+    mix: tuple[float, ...]
     threshold: float
     floor: float
     embedder: str
@@ -256,7 +288,7 @@ class Table:
         entries, counts = _entries(read)
         dim = int(read.number("dim", low=1))
         total = int(counts.sum())
-        mix = read.numbers("mix", 4)
+        mix = read.numbers("mix", 5)
         taught = read.bytes("taught")
         if len(taught) % _MARK:
             raise BadInput("is cut off", where=f"{where}.taught")
@@ -270,7 +302,7 @@ class Table:
                 * np.float32(read.number("scale", low=0.0)),
                 counts=counts,
             ),
-            mix=(mix[0], mix[1], mix[2], mix[3]),
+            mix=tuple(mix),
             threshold=read.number("threshold", low=0.0),
             floor=read.number("floor", low=0.0),
             embedder=read.text("embedder"),
@@ -325,8 +357,8 @@ def mark_of(task_id: str) -> bytes:
 
 
 def confidence(signals: NDArray[np.float64], mix: Sequence[float]) -> NDArray[np.float64]:
-    """Signals, shape (n, 3), mixed into a confidence in [0, 1], shape (n,)."""
-    odds = signals @ np.asarray(mix[:3]) + mix[3]
+    """Signals, shape (n, 4), mixed into a confidence in [0, 1], shape (n,)."""
+    odds = signals @ np.asarray(mix[:-1]) + mix[-1]
     mixed: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-np.clip(odds, -50.0, 50.0)))
     return mixed
 

@@ -3,7 +3,7 @@
 Every look at a set of held-out tasks is an entry, so that looks can be counted and a candidate is
 not tried again and again until it passes.
 
-Next file: `evidence.py`.
+Next file: `grading.py`.
 """
 
 from collections.abc import Sequence
@@ -16,12 +16,13 @@ from strop.jsonvalue import Json, JsonObject, digest
 from strop.propose import Aim, Proposal, Tried
 from strop.release import Action, LedgerEntry
 from strop.run import ScoredRun, ScoreFailure
-from strop.spec import AgentSpec, Remove, change_from_json
+from strop.spec import AgentSpec, Item, Remove, change_from_json
 from strop.store import Store
-from strop.task import Task
+from strop.task import Task, normalised
 
 __all__ = [
     "looks",
+    "no_judge",
     "nothing_learned",
     "out_of_budget",
     "record_verdict",
@@ -39,9 +40,8 @@ def task_set(tasks: Sequence[Task]) -> str:
     return digest(sorted(task.digest for task in tasks))[:16]
 
 
-def looks(store: Store, validation: Sequence[Task]) -> int:
-    """How many candidates these held-out tasks have judged."""
-    which = task_set(validation)
+def looks(store: Store, which: str) -> int:
+    """How many candidates a set of held-out tasks (`task_set`) has judged."""
     return sum(1 for e, _ in store.ledger() if e.kind == "verdict" and e.body.get("tasks") == which)
 
 
@@ -79,23 +79,38 @@ def standing_verdict(
 
 
 def without_rolled_back(proposal: Proposal, store: Store) -> tuple[Proposal, int]:
-    """The proposal without the items that a rollback took back, and how many those were.
+    """The proposal without what people took out, and how many changes that leaves out.
 
-    A rollback says no to every item that the spec it left had and the spec it went to has not;
-    going forward to such a spec again (``strop rollback --to``) says yes to them again.
+    A rollback says no to every item that the spec it left had and the spec it went to has not. An
+    item that was retired is refused whatever becomes of it: under its id and by its text too, for
+    new runs change what else a mined item holds. Going back to a spec (``strop rollback --to``)
+    says yes to all that it has.
     """
     refused: set[str] = set()
     for release in store.releases():
-        if release.action is Action.ROLLBACK and release.previous is not None:
-            left = {item.digest for item in store.spec(release.previous).items}
-            kept = {item.digest for item in store.spec(release.spec).items}
-            refused = (refused | (left - kept)) - kept
+        if release.action not in (Action.ROLLBACK, Action.RETIRE) or release.previous is None:
+            continue
+        now = store.spec(release.spec).items
+        kept = {name for item in now for name in _names(item)}
+        standing = {item.digest for item in now}
+        for item in store.spec(release.previous).items:
+            if item.digest not in standing:
+                refused |= {item.digest} if release.action is Action.ROLLBACK else _names(item)
+        refused -= kept
     changes = tuple(
         change
         for change in proposal.changes
-        if isinstance(change, Remove) or change.item.digest not in refused
+        if isinstance(change, Remove) or not refused & _names(change.item)
     )
     return replace(proposal, changes=changes), len(proposal.changes) - len(changes)
+
+
+def _names(item: Item) -> set[str]:
+    """What an item may be refused by: as it is, by its id, by its text."""
+    names = {item.digest, f"id {item.id}"}
+    if "text" in item.content:
+        names.add(f"{item.kind} {normalised(item.text)}")
+    return names
 
 
 def _judged(entry: LedgerEntry, spec: AgentSpec, candidate: AgentSpec, terms: str) -> bool:
@@ -121,28 +136,42 @@ def _verdict(entry: LedgerEntry) -> Verdict:
 def record_verdict(
     store: Store,
     proposal: Proposal,
-    comparison: Comparison,
+    candidate: AgentSpec,
     verdict: Verdict,
-    validation: Sequence[Task],
     *,
+    tasks: str,
     terms: str,
+    looks: int,
+    comparison: Comparison | None = None,
 ) -> None:
-    """Put a verdict into the ledger, with the figures it rests on."""
-    key = f"{comparison.baseline}:{comparison.candidate}"
-    store.put_document("comparison", key, comparison.to_json())
+    """Put a verdict into the ledger, with the figures it rests on.
+
+    Args:
+        store: Where the ledger is.
+        proposal: What was proposed.
+        candidate: The spec it makes.
+        verdict: The decision.
+        tasks: Which set of held-out tasks (or of runs that people scored) decided.
+        terms: What else it rests on (`terms_of`).
+        looks: How many candidates that set has judged, this one included.
+        comparison: The held-out comparison; none where people's scores decided.
+    """
+    if comparison is not None:
+        key = f"{comparison.baseline}:{comparison.candidate}"
+        store.put_document("comparison", key, comparison.to_json())
     store.append(
         "verdict",
         {
-            "baseline": comparison.baseline,
-            "candidate": comparison.candidate,
-            "tasks": task_set(validation),
+            "baseline": proposal.parent,
+            "candidate": candidate.id,
+            "tasks": tasks,
             "terms": terms,
-            "looks": comparison.looks,
+            "looks": looks,
             "proposer": proposal.proposer,
             "summary": proposal.summary,
-            "baseline_mean": comparison.baseline_mean,
-            "candidate_mean": comparison.candidate_mean,
-            "effect": comparison.effect,
+            "baseline_mean": None if comparison is None else comparison.baseline_mean,
+            "candidate_mean": None if comparison is None else comparison.candidate_mean,
+            "effect": None if comparison is None else comparison.effect,
             "aim": proposal.aim.value,
             "decision": verdict.decision.value,
             "message": "; ".join(reason.message for reason in verdict.reasons),
@@ -190,8 +219,14 @@ def nothing_learned(warmed: Sequence[ScoredRun], budget: Budget) -> Verdict | No
 
 def rolled_back_before(count: int) -> Verdict:
     """The verdict on a proposal of which nothing is left."""
-    message = f"all {count} changes were released before and rolled back by a person"
+    message = f"all {count} changes were released before and taken back by a person"
     return Verdict(decision=Decision.REJECT, reasons=(Reason(code="rolled_back", message=message),))
+
+
+def no_judge() -> Verdict:
+    """The verdict on criteria that nothing grades by."""
+    message = "criteria change nothing here: the scorer is not a judge"
+    return Verdict(decision=Decision.REJECT, reasons=(Reason(code="no_judge", message=message),))
 
 
 def out_of_budget(bound: str) -> Verdict:

@@ -1,6 +1,7 @@
 """Every command of `strop`, its options and its help: what there is, not what it does.
 
-Each command parses its arguments and hands them to the function of the same idea in the files
+Those that begin a project are in `beginning.py`, those that come in groups in `groups.py`. Each
+command parses its arguments and hands them to the function of the same idea in the files
 after this one. Those load the store, NumPy and Pydantic, which takes a second; so they are
 imported when their command is called, and `strop --help` answers at once.
 
@@ -12,13 +13,20 @@ from typing import Annotated
 
 import typer
 
-from strop.cli.groups import audit_app, export_app, import_app, tasks_app
+from strop.cli.beginning import begin
+from strop.cli.budgeting import Cost, Minutes, Runs, Tokens, budget_of
+from strop.cli.groups import audit_app, export_app, import_app, memory_app, tasks_app
 from strop.cli.options import YAML, AsJson, Config, command, flag, group
 from strop.task import parse_split
 
 __all__ = ["app"]
 
-_START, _WORK, _PAST, _DATA = "Begin", "Run and improve", "Look back", "Data"
+LEVERS = (
+    "preferences, facts, lessons, heuristics, clauses, examples, resolutions, criteria, curation"
+)
+"""Names of the levers, as in `levers.LEVERS`, which takes longer to load than `--help` may."""
+
+_WORK, _PAST, _DATA = "Run and improve", "Look back", "Data"
 
 
 app = group(
@@ -43,42 +51,7 @@ def _strop(
     return 0 if context.invoked_subcommand else 2
 
 
-# --- begin ---------------------------------------------------------------------------------------
-
-
-@command(app, panel=_START)
-def demo(
-    folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="Where the demo's project goes.")
-    ] = Path("strop-demo"),
-    *,
-    quick: Annotated[bool, flag("--quick", "A third of the messages.")] = False,
-    as_json: AsJson = False,
-) -> int:
-    """The whole loop on the embedded model; nothing else is needed."""
-    from strop.cli.demo import demo
-
-    return demo(folder, quick=quick, as_json=as_json)
-
-
-@command(app, panel=_START)
-def init(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to.")] = Path(),
-    *,
-    as_json: AsJson = False,
-) -> int:
-    """Start a project: a configuration and sample tasks that work as they stand."""
-    from strop.cli.setup import init
-
-    return init(folder, as_json=as_json)
-
-
-@command(app, panel=_START)
-def doctor(*, config: Config = YAML, as_json: AsJson = False) -> int:
-    """Say what is missing, and the command that mends it."""
-    from strop.cli.doctor import doctor
-
-    return doctor(config, as_json=as_json)
+begin(app)
 
 
 # --- run and improve -----------------------------------------------------------------------------
@@ -127,29 +100,23 @@ def improve(
     dry_run: Annotated[
         bool, flag("--dry-run", "Say what would be run and cost, and stop.")
     ] = False,
-    runs: Annotated[
-        int | None, typer.Option("--runs", metavar="N", help="At most so many agent runs.")
+    levers: Annotated[
+        str | None, typer.Option("--levers", metavar="A,B", help=f"Only these of: {LEVERS}.")
     ] = None,
-    tokens: Annotated[
-        int | None, typer.Option("--tokens", metavar="N", help="At most about so many tokens.")
-    ] = None,
-    cost: Annotated[
-        float | None, typer.Option("--cost", metavar="USD", help="At most about this cost.")
-    ] = None,
-    minutes: Annotated[
-        float | None, typer.Option("--minutes", metavar="M", help="At most about so long.")
-    ] = None,
+    runs: Runs = None,
+    tokens: Tokens = None,
+    cost: Cost = None,
+    minutes: Minutes = None,
     config: Config = YAML,
     as_json: AsJson = False,
 ) -> int:
     """One improvement cycle; releases what proved better on validation, or nothing."""
     from strop.cli.improving import improve, plan
-    from strop.evaluation import Budget
 
-    budget = Budget(runs=runs, tokens=tokens, cost=cost, minutes=minutes)
+    budget = budget_of(runs, tokens, cost, minutes)
     if dry_run:
-        return plan(config, as_json=as_json)
-    return improve(config, budget=budget, as_json=as_json)
+        return plan(config, levers=levers, as_json=as_json)
+    return improve(config, levers=levers, budget=budget, as_json=as_json)
 
 
 @command(app, panel=_WORK)
@@ -234,6 +201,50 @@ def rollback(
     return rollback(config, to=to, as_json=as_json)
 
 
+@command(app, panel=_PAST)
+def explain(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="(The beginning of) its id.")],
+    *,
+    config: Config = YAML,
+    as_json: AsJson = False,
+) -> int:
+    """What a run saw of its spec, why, and whose word stands behind it."""
+    from strop.cli.explaining import explain
+
+    return explain(config, run=run, as_json=as_json)
+
+
+@command(app, panel=_PAST)
+def mine(
+    kind: Annotated[
+        str,
+        typer.Argument(
+            metavar="KIND",
+            help="failures, facts, resolutions, repairs, heuristics or preferences.",
+        ),
+    ],
+    runs: Annotated[
+        Path | None,
+        typer.Argument(metavar="RUNS", help="JSON lines; by default the store's runs."),
+    ] = None,
+    *,
+    tasks: Annotated[
+        Path | None, typer.Option("--tasks", metavar="FILE", help="The tasks of those runs.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", "-n", metavar="N", min=1, help="Only the first.")
+    ] = None,
+    config: Config = YAML,
+    as_json: AsJson = False,
+) -> int:
+    """Findings in runs, without a model; nothing is written."""
+    from strop.cli.mining import Where, mine
+
+    where = Where(runs=runs, tasks=tasks, limit=limit)
+    return mine(config, kind=kind, where=where, as_json=as_json)
+
+
+app.add_typer(memory_app, name="memory", rich_help_panel=_PAST)
 app.add_typer(tasks_app, name="tasks", rich_help_panel=_DATA)
 app.add_typer(import_app, name="import", rich_help_panel=_DATA)
 app.add_typer(export_app, name="export", rich_help_panel=_DATA)

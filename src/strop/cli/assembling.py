@@ -16,8 +16,8 @@ from strop.cli.opening import tasks_of
 from strop.cli.output import note
 from strop.config import load_config
 from strop.errors import BadInput
-from strop.loops import Parts
 from strop.models.resolve import resolve_model
+from strop.parts import Parts
 from strop.task import Split, in_split
 
 __all__ = ["opened_agent"]

@@ -66,6 +66,11 @@ def _blocks(report: DemoReport) -> list[RenderableType]:
             ("change  ", "dim"), (lift, "bold"), (f"  in {duration(report.seconds)}", "dim")
         ),
     ]
+    if report.resolved:
+        said = f"{report.resolved} of {len(after.scores)} answered by the table, without the model"
+        out.append(text(said, "dim"))
+    if report.ablations:
+        out.append(block(_ablations(report), left=0, top=1))
     if report.sample:
         out.append(block(text(f"“{report.sample['message']}”", "italic"), left=0, top=1))
         out.append(block(text(f"before  {report.sample['before']}", "red")))
@@ -74,6 +79,18 @@ def _blocks(report: DemoReport) -> list[RenderableType]:
     out.append(block(text(f"all of it is in {folder}; look around:", "dim"), left=0, top=1))
     out.append(block(text(f"cd {folder} && strop log", "bold")))
     return out
+
+
+def _ablations(report: DemoReport) -> RenderableType:
+    """What each lever is worth: the sealed test without it."""
+    columns = ("without", "items", "score", "tokens", "lost")
+    rows = []
+    for each in report.ablations:
+        mean, whole = each.without.mean, report.after.mean
+        lost = "" if mean is None or whole is None else signed(mean - whole)
+        score = "no score" if mean is None else points(mean)
+        rows.append([each.lever, str(each.items), score, amount(each.without.usage.tokens), lost])
+    return table(columns, rows, right=columns[1:])
 
 
 def _row(name: str, side: Side) -> list[str]:

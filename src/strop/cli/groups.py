@@ -1,8 +1,8 @@
-"""The commands that come in groups: `tasks`, `import`, `export` and `audit`.
+"""The commands that come in groups: `memory`, `tasks`, `import`, `export` and `audit`.
 
 As in `app.py`: what there is, not what it does, and imported when called.
 
-Next file: `cli/app.py`.
+Next file: `cli/budgeting.py`.
 """
 
 from pathlib import Path
@@ -13,12 +13,54 @@ import typer
 from strop.cli.options import YAML, AsJson, Config, Output, command, flag, group
 from strop.task import Split, parse_split
 
-__all__ = ["audit_app", "export_app", "import_app", "tasks_app"]
+__all__ = ["audit_app", "export_app", "import_app", "memory_app", "tasks_app"]
 
 tasks_app = group("Check a task file, and split it.")
 import_app = group("Bring runs in.")
 export_app = group("Write runs and specs out.")
 audit_app = group("Check the ledger.")
+memory_app = group("What the agent remembers: lessons, facts, preferences and heuristics.")
+
+ItemId = Annotated[str, typer.Argument(metavar="ID", help="(The beginning of) its id.")]
+
+
+@command(memory_app, "list")
+def memory_list(
+    *,
+    only: Annotated[
+        str | None,
+        typer.Option("--type", metavar="T", help="lesson, fact, preference or heuristic."),
+    ] = None,
+    config: Config = YAML,
+    as_json: AsJson = False,
+) -> int:
+    """Memories and heuristics with their evidence, and how often they were shown."""
+    from strop.cli.memory import list_memories
+
+    return list_memories(config, only=only, as_json=as_json)
+
+
+@command(memory_app, "show")
+def memory_show(item: ItemId, *, config: Config = YAML, as_json: AsJson = False) -> int:
+    """All about one, with the runs behind it."""
+    from strop.cli.memory import show_memory
+
+    return show_memory(config, name=item, as_json=as_json)
+
+
+@command(memory_app, "retire")
+def memory_retire(
+    item: ItemId,
+    *,
+    by: Annotated[str, typer.Option("--by", metavar="NAME", help="Who says so.")],
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why.")] = "",
+    config: Config = YAML,
+    as_json: AsJson = False,
+) -> int:
+    """Take one out of what serves; it is not proposed again."""
+    from strop.cli.memory import retire_memory
+
+    return retire_memory(config, name=item, by=by, reason=reason, as_json=as_json)
 
 
 @command(audit_app, "verify")

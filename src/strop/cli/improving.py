@@ -1,9 +1,10 @@
 """`strop improve`: one improvement cycle, or with `--dry-run` what it would run and cost.
 
-Next file: `cli/releasing.py`.
+Next file: `cli/bootstrapping.py`.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import cast
@@ -25,14 +26,19 @@ from strop.cli.output import (
     took,
 )
 from strop.cli.progress import shown_progress
+from strop.config import load_config
 from strop.cycle import Attempt, Cycle
+from strop.errors import BadInput
 from strop.evaluation import Budget
 from strop.gate import Comparison, Decision, Verdict, interval
 from strop.jsonvalue import JsonObject
+from strop.levers import resolve_levers
 from strop.loops import improve_once, plan_cycle
+from strop.parts import Parts
+from strop.propose.reflect import Reflector
 from strop.task import Split
 
-__all__ = ["VERDICT_STYLES", "improve", "plan"]
+__all__ = ["INCONCLUSIVE", "VERDICT_STYLES", "cycle_blocks", "improve", "plan"]
 
 INCONCLUSIVE = 3
 VERDICT_STYLES = {
@@ -45,24 +51,54 @@ _NAMED = 8  # tasks won or lost that are named
 _CLAIMS = 12  # findings that are told
 
 
-def plan(config: Path, *, as_json: bool) -> int:
+def plan(config: Path, *, levers: str | None, as_json: bool) -> int:
     """What a cycle would run and cost."""
+    names = _names(levers)
     with opened_agent(config, needs=_NEEDED, will_run=False) as parts:
-        planned = plan_cycle(parts)
+        planned = plan_cycle(_pulling(parts, names, config))
     show(planned, *_plan_blocks(planned), as_json=as_json)
     return 0
 
 
-def improve(config: Path, *, budget: Budget, as_json: bool) -> int:
+def improve(config: Path, *, levers: str | None, budget: Budget, as_json: bool) -> int:
     """One cycle; 0 when it was decided, 3 when it was not."""
-    with opened_agent(config, needs=_NEEDED) as parts, shown_progress() as progress:
+    names = _names(levers)
+    with opened_agent(config, needs=_NEEDED) as opened, shown_progress() as progress:
+        parts = _pulling(opened, names, config)
 
         async def work() -> Cycle:
             return await improve_once(parts, budget=budget, progress=progress)
 
         cycle = anyio.run(work)
-    show(cycle.to_json(), *_blocks(cycle), as_json=as_json)
+    show(cycle.to_json(), *cycle_blocks(cycle), as_json=as_json)
     return INCONCLUSIVE if cycle.undecided else 0
+
+
+def _names(levers: str | None) -> tuple[str, ...] | None:
+    """The levers named, by comma; `None` where the configuration says which.
+
+    Raises:
+        BadInput: There is no such lever, or none is named.
+    """
+    if levers is None:
+        return None
+    names = tuple(name.strip() for name in levers.split(",") if name.strip())
+    if not names:
+        raise BadInput("name a lever", where="--levers")
+    try:
+        resolve_levers(names)
+    except BadInput as error:
+        raise BadInput(error.problem, where="--levers") from None
+    return names
+
+
+def _pulling(parts: Parts, names: tuple[str, ...] | None, config: Path) -> Parts:
+    """The parts with the proposers of these levers in the place of the configured ones."""
+    if names is None:
+        return parts
+    model = load_config(config).reflect_model
+    reflector = None if model is None else Reflector(model, record=parts.reflections.append)
+    return replace(parts, proposers=resolve_levers(names, reflector=reflector))
 
 
 def _plan_blocks(planned: JsonObject) -> list[RenderableType]:
@@ -86,8 +122,15 @@ def _plan_blocks(planned: JsonObject) -> list[RenderableType]:
     ]
 
 
-def _blocks(cycle: Cycle) -> list[RenderableType]:
-    out: list[RenderableType] = [_found(cycle)]
+def cycle_blocks(cycle: Cycle, *, nothing: str | None = None) -> list[RenderableType]:
+    """A cycle, for people.
+
+    Args:
+        cycle: The cycle.
+        nothing: What to say where nothing was proposed, of a cycle that did not go by what was
+            found in runs; what was found is not told then.
+    """
+    out: list[RenderableType] = [_found(cycle)] if nothing is None else []
     for attempt in cycle.attempts:
         out += _attempt(attempt)
     for name, why in cycle.failures:
@@ -95,8 +138,9 @@ def _blocks(cycle: Cycle) -> list[RenderableType]:
     # A budget that ran out is told with the attempt it ended.
     if cycle.stopped is not None and cycle.stopped not in [a.verdict for a in cycle.attempts]:
         out += _decision(cycle.stopped)
-    out.append(block(text(_outcome(cycle)), left=0, top=1))
-    out.append(text(_next(cycle), "dim"))
+    out.append(block(text(_outcome(cycle, nothing)), left=0, top=1))
+    if nothing is None or cycle.attempts:
+        out.append(text(_next(cycle), "dim"))
     return out
 
 
@@ -190,14 +234,16 @@ def _decision(verdict: Verdict) -> list[RenderableType]:
     return [*out, *(block(text(reason.message)) for reason in verdict.reasons)]
 
 
-def _outcome(cycle: Cycle) -> str:
+def _outcome(cycle: Cycle, nothing: str | None) -> str:
     """What is different now."""
     serving = cycle.parent.short_id
     if cycle.released:
         return f"released {cycle.spec[:10]}; before it, {serving} served"
     if cycle.attempts or cycle.stopped is not None:
         return f"nothing was released; {serving} serves on"
-    why = "the agent shows all of it already" if cycle.findings else "no run is worth showing"
+    why = nothing or (
+        "the agent shows all of it already" if cycle.findings else "no run is worth showing"
+    )
     return f"nothing to propose: {why}; {serving} serves on"
 
 

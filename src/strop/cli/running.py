@@ -13,7 +13,8 @@ from strop.cli.output import emit, note, points, results, text, took
 from strop.cli.progress import waiting
 from strop.errors import BadInput, UserMistake
 from strop.jsonvalue import as_text, digest
-from strop.loops import Parts, serve_once
+from strop.loops import serve_once
+from strop.parts import Parts
 from strop.run import ScoredRun, ScoreFailure
 from strop.task import Split, Task
 

@@ -13,7 +13,7 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 
@@ -27,14 +27,15 @@ from strop.errors import BadInput
 from strop.evaluation import Budget, Progress
 from strop.gate import interval
 from strop.jsonvalue import Json
-from strop.loops import Parts
 from strop.models.resolve import resolve_model
+from strop.parts import Parts
+from strop.resolution import TABLE
 from strop.run import ScoredRun, Usage
 from strop.settle import settle
-from strop.spec import AgentSpec
+from strop.spec import AgentSpec, Kind
 from strop.task import Split, Task, assign_splits, load_tasks, save_tasks
 
-__all__ = ["DemoReport", "Side", "run_demo"]
+__all__ = ["Ablation", "DemoReport", "Side", "run_demo"]
 
 _SHARES = {Split.TRAIN: 0.55, Split.VALIDATION: 0.2, Split.TEST: 0.25}
 _GROUPS = 10  # paraphrase groups per answer: of the 13 there are, what two cores do in some minutes
@@ -49,9 +50,18 @@ instructions:
 output: {labels}
 scorer: exact
 tasks: tasks.jsonl
-selection: {{examples: 3, tokens: 600}}
+levers: [lessons, examples, resolutions]
+selection: {{examples: 3, memories: 1, tokens: 600}}
 settings: {{max_tokens: 16}}
+resolutions: {{floor: 0.9}}  # how often a standard answer given without the model must be right
 """
+
+# What each lever put into the spec, by the kind of its items.
+_LEVERS = {
+    "lessons": Kind.MEMORY,
+    "examples": Kind.EXAMPLE,
+    "resolutions": Kind.TOOL,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +92,18 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ablation:
+    """The sealed test with all that was released but one lever's items."""
+
+    lever: str
+    items: int
+    without: Side
+
+    def to_json(self) -> dict[str, Json]:
+        return {"lever": self.lever, "items": self.items, "without": self.without.to_json()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DemoReport:
     """What the demo did.
 
@@ -89,6 +111,8 @@ class DemoReport:
         folder: The project it left behind.
         before: The sealed test, cold.
         after: The sealed test with the released spec.
+        resolved: How many of its messages the table of resolutions answered, without the model.
+        ablations: The sealed test without one lever at a time, for each that released something.
         cycle: The improvement cycle between them.
         tasks: How many tasks each split has.
         sample: A sealed message with its answer before and after.
@@ -98,6 +122,8 @@ class DemoReport:
     folder: Path
     before: Side
     after: Side
+    resolved: int
+    ablations: tuple[Ablation, ...]
     cycle: Cycle
     tasks: dict[str, int]
     sample: dict[str, str]
@@ -117,6 +143,8 @@ class DemoReport:
             "before": self.before.to_json(),
             "after": self.after.to_json(),
             "lift": self.lift,
+            "resolved": self.resolved,
+            "ablations": [each.to_json() for each in self.ablations],
             "cycle": self.cycle.to_json(),
             "tasks": self.tasks,
             "sample": self.sample,
@@ -200,22 +228,42 @@ async def _whole_loop(
     parts: Parts, folder: Path, progress: Progress, say: Callable[[str], None], began: float
 ) -> DemoReport:
     cold = settle(parts.base, parts.store)
-    say("1/3  cold start: the sealed test, before anything is learned")
+    say("1/4  cold start: the sealed test, before anything is learned")
     before = await _sealed(parts, cold, progress)
-    say("2/3  warm-up on train, then a proposal, judged on validation")
+    say("2/4  warm-up on train, then a proposal for each lever, judged on validation")
     cycle = await loops.improve_once(parts, budget=Budget(), progress=progress)
     released = settle(parts.base, parts.store)
-    say("3/3  the sealed test again, with the spec that is released now")
+    say("3/4  the sealed test again, with the spec that is released now")
     after = await _sealed(parts, released, progress)
+    say("4/4  the sealed test without one lever at a time")
+    ablations = [
+        Ablation(
+            lever=lever,
+            items=len(released.items) - len(without.items),
+            without=_side(without, await _sealed(parts, without, progress)),
+        )
+        for lever, without in _one_less(released)
+    ]
     return DemoReport(
         folder=folder,
         before=_side(cold, before),
         after=_side(released, after),
+        resolved=sum(1 for scored in after if TABLE in scored.run.shown),
+        ablations=tuple(ablations),
         cycle=cycle,
         tasks={s.value: sum(1 for t in parts.tasks if t.split is s) for s in _SHARES},
         sample=_sample(before, after),
         seconds=time.monotonic() - began,
     )
+
+
+def _one_less(spec: AgentSpec) -> list[tuple[str, AgentSpec]]:
+    """The spec without the items of one lever, for each lever that it has items of."""
+    return [
+        (lever, replace(spec, items=tuple(i for i in spec.items if i.kind is not kind)))
+        for lever, kind in _LEVERS.items()
+        if spec.of_kind(kind)
+    ]
 
 
 async def _sealed(parts: Parts, spec: AgentSpec, progress: Progress) -> tuple[ScoredRun, ...]:

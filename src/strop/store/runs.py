@@ -190,7 +190,7 @@ def _scored(scope: Scope, bodies: Mapping[str, str]) -> dict[str, ScoredRun]:
             if _by_person(score) or not _by_person(counts.get(run_id)):
                 counts[run_id] = score
     return {
-        run_id: ScoredRun(run=Run.from_json(json.loads(body)), score=counts.get(run_id))
+        run_id: ScoredRun(run=Run.from_plain(json.loads(body)), score=counts.get(run_id))
         for run_id, body in bodies.items()
     }
 

@@ -1,0 +1,1 @@
+"""Benchmarks of mining, on made runs."""

@@ -1,0 +1,145 @@
+"""`tried`: one proposal before the gate, and its release if the gate accepts.
+
+Every kind of change takes this way. Held-out tasks decide; on criteria, people's scores.
+
+Next file: `loops.py`.
+"""
+
+from strop.cycle import Attempt
+from strop.errors import ChangeRefused
+from strop.evaluation import Evaluator
+from strop.gate import Comparison, Decision, Verdict, compare, judge
+from strop.grading import agreed, held_out_grades
+from strop.parts import Parts
+from strop.propose import Proposal
+from strop.release import Action, Release
+from strop.score import Judge
+from strop.spec import AgentSpec, Kind, apply
+from strop.task import Split, in_split
+from strop.verdicts import (
+    looks,
+    no_judge,
+    out_of_budget,
+    record_verdict,
+    rolled_back_before,
+    standing_verdict,
+    task_set,
+    terms_of,
+    without_rolled_back,
+)
+
+__all__ = ["tried"]
+
+
+async def tried(parts: Parts, spec: AgentSpec, proposal: Proposal, evaluator: Evaluator) -> Attempt:
+    """One proposal on held-out tasks; released if it is better there."""
+    for finding in proposal.made:
+        parts.store.put_document("finding", finding.id, finding.to_json())
+    proposal, refused = without_rolled_back(proposal, parts.store)
+    if not proposal.changes:
+        return Attempt(proposal=proposal, verdict=rolled_back_before(refused))
+    candidate = apply(spec, proposal.changes)
+    parts.store.put_spec(candidate)
+    parts.store.put_document("proposal", candidate.id, proposal.to_json())
+
+    if _touches_criteria(proposal, spec, candidate):
+        verdict = await _agreed(parts, proposal, candidate)
+        comparison: Comparison | None = None
+    else:
+        verdict, comparison = await _gated(parts, spec, candidate, proposal, evaluator)
+    accepted = verdict.decision is Decision.ACCEPT
+    return Attempt(
+        proposal=proposal,
+        candidate=candidate,
+        comparison=comparison,
+        verdict=verdict,
+        release=_promoted(parts, spec, candidate, proposal) if accepted else None,
+    )
+
+
+async def _gated(
+    parts: Parts,
+    spec: AgentSpec,
+    candidate: AgentSpec,
+    proposal: Proposal,
+    evaluator: Evaluator,
+) -> tuple[Verdict, Comparison | None]:
+    """The verdict on a candidate by held-out tasks: the one that stands, or a new one."""
+    validation = in_split(parts.tasks, split=Split.VALIDATION)
+    scorer, aim = evaluator.scorer.version, proposal.aim
+    terms = terms_of(parts.policy, scorer, parts.trials, validation, aim=aim)
+    standing = standing_verdict(parts.store, spec, candidate, terms=terms)
+    if standing is not None:
+        return standing, None
+    comparison = await _compared(parts, spec, candidate, evaluator)
+    if evaluator.budget.spent_by is not None:
+        return out_of_budget(evaluator.budget.spent_by), None
+    verdict = judge(comparison, parts.policy, aim=aim)
+    record_verdict(
+        parts.store,
+        proposal,
+        candidate,
+        verdict,
+        tasks=task_set(validation),
+        terms=terms,
+        looks=comparison.looks,
+        comparison=comparison,
+    )
+    return verdict, comparison
+
+
+def _touches_criteria(proposal: Proposal, spec: AgentSpec, candidate: AgentSpec) -> bool:
+    """Whether a proposal is about what counts as good.
+
+    Raises:
+        ChangeRefused: It is about that and something else: two changes that are judged by
+            different things are two proposals.
+    """
+    kinds = {item.id: item.kind for item in (*spec.items, *candidate.items)}
+    touched = {kinds[change.item_id] is Kind.CRITERION for change in proposal.changes}
+    if touched == {True, False}:
+        raise ChangeRefused("criteria are proposed by themselves: people's scores judge them")
+    return touched == {True}
+
+
+async def _agreed(parts: Parts, proposal: Proposal, candidate: AgentSpec) -> Verdict:
+    """The verdict on changed criteria, by the runs that people scored."""
+    if not isinstance(parts.scorer, Judge):
+        return no_judge()
+    tasks = {task.id: task for task in (*parts.store.tasks(split=None), *parts.tasks)}
+    held_out, which = held_out_grades(parts.store, tasks, seed=parts.seed)
+    seen = looks(parts.store, which) + 1
+    seconds = parts.limits.seconds
+    verdict = await agreed(parts.scorer, candidate, held_out, tasks, looks=seen, seconds=seconds)
+    record_verdict(parts.store, proposal, candidate, verdict, tasks=which, terms=which, looks=seen)
+    return verdict
+
+
+async def _compared(
+    parts: Parts, spec: AgentSpec, candidate: AgentSpec, evaluator: Evaluator
+) -> Comparison:
+    """Both specs on the validation tasks."""
+    validation = in_split(parts.tasks, split=Split.VALIDATION)
+    return await compare(
+        spec,
+        candidate,
+        validation,
+        split=Split.VALIDATION,
+        evaluate=lambda s, t, n: evaluator.evaluate(s, t, split=Split.VALIDATION, trials=n),
+        looks=looks(parts.store, task_set(validation)) + 1,
+        trials=parts.trials,
+        seed=parts.seed,
+    )
+
+
+def _promoted(parts: Parts, spec: AgentSpec, candidate: AgentSpec, proposal: Proposal) -> Release:
+    release = Release(
+        spec=candidate.id,
+        previous=spec.id,
+        origin=parts.base.id,
+        action=Action.PROMOTE,
+        summary=proposal.summary,
+        by="gate",
+    )
+    parts.store.append_release(release, candidate)
+    return release
