@@ -1023,6 +1023,11 @@ $ strop  --help
 │ init      Start a project: a configuration and sample tasks that work as     │
 │           they stand.                                                        │
 │ doctor    Say what is missing, and the command that mends it.                │
+│ seed      Propose demonstrations by people or a stronger model; the gate     │
+│           decides.                                                           │
+│ warmup    Run some train tasks, have people score what the scorer cannot,    │
+│           then improve.                                                      │
+│ transfer  Propose what another agent learned; the gate decides.              │
 ╰──────────────────────────────────────────────────────────────────────────────╯
 ╭─ Run and improve ────────────────────────────────────────────────────────────╮
 │ run       Do one task with the released spec.                                │
@@ -1038,6 +1043,10 @@ $ strop  --help
 │ diff      What changed from spec A to spec B (ids, original or current).     │
 │ show      A spec with its items, or a run with its steps.                    │
 │ rollback  Release the spec before the current one again, or the one named.   │
+│ explain   What a run saw of its spec, why, and whose word stands behind it.  │
+│ mine      Findings in runs, without a model; nothing is written.             │
+│ memory    What the agent remembers: lessons, facts, preferences and          │
+│           heuristics.                                                        │
 │ audit     Check the ledger.                                                  │
 ╰──────────────────────────────────────────────────────────────────────────────╯
 ╭─ Data ───────────────────────────────────────────────────────────────────────╮
@@ -1128,6 +1137,9 @@ $ strop improve --help
 
 ╭─ Options ────────────────────────────────────────────────────────────────────╮
 │ --dry-run                Say what would be run and cost, and stop.           │
+│ --levers           A,B   Only these of: preferences, facts, lessons,         │
+│                          heuristics, clauses, examples, resolutions,         │
+│                          criteria, curation.                                 │
 │ --runs             N     At most so many agent runs.                         │
 │ --tokens           N     At most about so many tokens.                       │
 │ --cost             USD   At most about this cost.                            │

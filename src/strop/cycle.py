@@ -76,6 +76,17 @@ class Cycle:
         return releases[-1].spec if releases else self.parent.id
 
     @property
+    def summary(self) -> str:
+        """One line for people: each proposer with its verdict, and why the cycle ended early."""
+        said = [
+            f"{a.proposal.proposer} {a.verdict.decision.value}: {a.verdict.reasons[0].message}"
+            for a in self.attempts
+        ]
+        if self.stopped is not None:
+            said.append(self.stopped.reasons[0].message)
+        return "; ".join(said) or "nothing to propose"
+
+    @property
     def undecided(self) -> bool:
         """Whether it ended early, or without a release and with something left open."""
         if self.stopped is not None:

@@ -24,6 +24,7 @@ from strop.mine import (
     mine_resolutions,
 )
 from strop.propose import Embed
+from strop.resolution import TABLE
 from strop.run import Run, Score, ScoredRun
 from strop.score import Judge, Scorer, score
 from strop.store import Store
@@ -123,9 +124,11 @@ def _answered(
     known: Mapping[str, Json],
     good: float,
 ) -> list[Answered]:
-    """The tasks whose right answer was given or is known."""
+    """The tasks whose right answer was given or is known; a table does not teach itself."""
     answered = []
     for task_id, scored in sorted(best.items()):
+        if TABLE in scored.run.shown:
+            continue
         right = scored.value is not None and scored.value >= good
         if right or task_id in known:
             answered.append(

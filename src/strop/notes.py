@@ -6,7 +6,7 @@ names a note speaks of count as well. Notes that are unlikely to matter do not c
 shown beside the point costs tokens and attention. Any other note is found by plain similarity. Pure
 numpy over unit vectors; which of the ranked notes fit the prompt is `context.py`'s business.
 
-Next file: `context.py`.
+Next file: `fields.py`.
 """
 
 import hashlib
@@ -164,8 +164,7 @@ class _View:
         weight /= max(float(weight.sum()), 1e-300)
         mass = np.zeros(len(self.rows))
         mass[near] = weight
-        had = np.zeros(len(self.items))
-        np.add.at(had, self.owner, mass[self.owned])
+        had = np.bincount(self.owner, mass[self.owned], len(self.items)).astype(np.float64)
         # A full note forgot the inputs with larger keys: it has no vote on those.
         known = (weight * (self.keys[near] <= self._limit[:, None])).sum(axis=1)
         score: NDArray[np.float64] = (had[: self.voted] + _PRIOR * self._share) / (known + _PRIOR)
@@ -180,9 +179,15 @@ class _View:
         return others
 
     def _best(self, cosine: Vector) -> NDArray[np.float64]:
-        best: NDArray[np.float64] = np.full(len(self.items), -np.inf)
-        np.maximum.at(best, self.owner, cosine[self.owned])
+        if not self.items:
+            return np.zeros(0)
+        best: NDArray[np.float64] = np.maximum.reduceat(cosine[self.owned], self._starts)
         return best
+
+    @cached_property
+    def _starts(self) -> NDArray[np.intp]:
+        """Where each note's pairs begin; every note has at least one."""
+        return np.searchsorted(self.owner, np.arange(len(self.items)))
 
     @cached_property
     def _voting(self) -> NDArray[np.bool_]:

@@ -10,20 +10,20 @@ Next file: `context.py`.
 """
 
 import base64
-import binascii
 import hashlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from strop.errors import BadInput
+from strop.fields import Fields
 from strop.jsonvalue import Json, JsonObject, is_object
 from strop.spec import AgentSpec, Item, Kind, Provenance
-from strop.task import Task
+from strop.task import Split, Task
 
 __all__ = ["TABLE", "Calibration", "Entry", "Head", "Resolution", "Table", "mark_of", "table_in"]
 
@@ -197,8 +197,8 @@ class Table:
         floor: Share of its answers that must be right.
         embedder: Id of the embedder that made the vectors; others' are not understood.
         calibration: What the threshold rests on.
-        taught: Marks (`mark_of`) of the tasks that taught it. It abstains for them: an answer that
-            is read off is no evidence. The same text under another id is answered.
+        taught: Marks (`mark_of`) of the tasks that taught it. It abstains for them outside of
+            production: an answer that is read off is no evidence.
         item: Id of the item.
     """
 
@@ -219,7 +219,7 @@ class Table:
             query: Unit vector of the task's text by the table's embedder, shape (dim,).
             task: The task.
         """
-        if query.shape != self.head.weights.shape[1:] or mark_of(task.id) in self.taught:
+        if query.shape != self.head.weights.shape[1:] or self._taught_by(task):
             return None
         labels, signals = self.head.signals(query[None, :])
         label, sure = int(labels[0]), float(confidence(signals, self.mix)[0])
@@ -228,6 +228,15 @@ class Table:
         if entry.retired or not sure >= self.threshold:
             return None
         return Resolution(output=entry.output, confidence=sure, item=self.item, label=label)
+
+    def _taught_by(self, task: Task) -> bool:
+        """Whether the answer would be read off where it counts as evidence.
+
+        Production is where tasks come back, often under the id that their text gives them: there
+        the answer to the very same task is what the table is for.
+        """
+        served = task.split is None or task.split is Split.PRODUCTION
+        return not served and mark_of(task.id) in self.taught
 
     def without(self, labels: Iterable[int]) -> "Table":
         """The table with these entries retired as well."""
@@ -282,7 +291,7 @@ class Table:
             BadInput: Something is missing, of the wrong type or size, cut off or not finite; the
                 message says where.
         """
-        read = _Reader(body, where)
+        read = Fields(body, where)
         if body.get("kind") != "table":
             raise BadInput("the body of a table has the kind 'table'", where=f"{where}.kind")
         entries, counts = _entries(read)
@@ -292,7 +301,7 @@ class Table:
         taught = read.bytes("taught")
         if len(taught) % _MARK:
             raise BadInput("is cut off", where=f"{where}.taught")
-        figures = _Reader(read.object("calibration"), f"{where}.calibration")
+        figures = Fields(read.object("calibration"), f"{where}.calibration")
         return cls(
             entries=entries,
             head=Head(
@@ -367,14 +376,14 @@ def _packed(array: NDArray[Any]) -> str:
     return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
 
 
-def _entries(read: "_Reader") -> tuple[tuple[Entry, ...], NDArray[np.int64]]:
+def _entries(read: "Fields") -> tuple[tuple[Entry, ...], NDArray[np.int64]]:
     entries: list[Entry] = []
     counts: list[int] = []
     for at, value in enumerate(read.list("entries")):
         where = f"{read.where}.entries[{at}]"
         if not is_object(value) or "output" not in value:
             raise BadInput("an entry needs an 'output'", where=where)
-        each = _Reader(value, where)
+        each = Fields(value, where)
         entries.append(
             Entry(
                 output=value["output"],
@@ -386,66 +395,3 @@ def _entries(read: "_Reader") -> tuple[tuple[Entry, ...], NDArray[np.int64]]:
     if not entries:
         raise BadInput("a table needs an entry", where=f"{read.where}.entries")
     return tuple(entries), np.array(counts, dtype=np.int64)
-
-
-class _Reader:
-    """Fields of a JSON object, each checked."""
-
-    def __init__(self, value: JsonObject, where: str) -> None:
-        self._value, self.where = value, where
-
-    def _fail(self, name: str, problem: str) -> BadInput:
-        return BadInput(problem, where=f"{self.where}.{name}")
-
-    def number(self, name: str, *, low: float) -> float:
-        value = self._value.get(name)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise self._fail(name, "must be a number")
-        if not (math.isfinite(value) and value >= low):
-            raise self._fail(name, f"must be {low:g} or more")
-        return float(value)
-
-    def numbers(self, name: str, count: int) -> list[float]:
-        values = self.list(name)
-        if len(values) != count or any(
-            isinstance(v, bool) or not isinstance(v, int | float) for v in values
-        ):
-            raise self._fail(name, f"must be {count} numbers")
-        return [float(cast("float", v)) for v in values]
-
-    def text(self, name: str) -> str:
-        value = self._value.get(name)
-        if not isinstance(value, str):
-            raise self._fail(name, "must be text")
-        return value
-
-    def list(self, name: str) -> Sequence[Json]:
-        value = self._value.get(name)
-        if not isinstance(value, list | tuple):
-            raise self._fail(name, "must be a list")
-        return value
-
-    def object(self, name: str) -> Mapping[str, Json]:
-        value = self._value.get(name)
-        if not is_object(value):
-            raise self._fail(name, "must be an object")
-        return value
-
-    def bytes(self, name: str) -> bytes:
-        try:
-            return base64.b64decode(self.text(name), validate=True)
-        except (binascii.Error, ValueError):
-            raise self._fail(name, "is not base64, or cut off") from None
-
-    def array(
-        self, name: str, dtype: "np.dtype[Number]", shape: tuple[int, ...]
-    ) -> NDArray[np.float32]:
-        """An array of finite numbers, as float32."""
-        data = self.bytes(name)
-        size = math.prod(shape) * dtype.itemsize
-        if len(data) != size:
-            raise self._fail(name, f"holds {len(data)} bytes, not the {size} of shape {shape}")
-        array = np.frombuffer(data, dtype=dtype).reshape(shape).astype(np.float32)
-        if not np.isfinite(array).all():
-            raise self._fail(name, "holds NaN or infinity")
-        return array

@@ -81,9 +81,9 @@ def standing_verdict(
 def without_rolled_back(proposal: Proposal, store: Store) -> tuple[Proposal, int]:
     """The proposal without what people took out, and how many changes that leaves out.
 
-    A rollback says no to every item that the spec it left had and the spec it went to has not. An
-    item that was retired is refused whatever becomes of it: under its id and by its text too, for
-    new runs change what else a mined item holds. Going back to a spec (``strop rollback --to``)
+    A rollback says no to every item that the spec it left had and the spec it went to has not, as
+    it is and by its text, for new runs change what else a mined item holds. An item that was
+    retired is refused under its id too, whatever becomes of it. Going back to a spec (``strop rollback --to``)
     says yes to all that it has.
     """
     refused: set[str] = set()
@@ -95,7 +95,8 @@ def without_rolled_back(proposal: Proposal, store: Store) -> tuple[Proposal, int
         standing = {item.digest for item in now}
         for item in store.spec(release.previous).items:
             if item.digest not in standing:
-                refused |= {item.digest} if release.action is Action.ROLLBACK else _names(item)
+                retired = release.action is Action.RETIRE
+                refused |= _names(item) - (set() if retired else {f"id {item.id}"})
         refused -= kept
     changes = tuple(
         change

@@ -53,7 +53,7 @@ _CLAIMS = 12  # findings that are told
 
 def plan(config: Path, *, levers: str | None, as_json: bool) -> int:
     """What a cycle would run and cost."""
-    names = _names(levers)
+    names = _levers(levers)
     with opened_agent(config, needs=_NEEDED, will_run=False) as parts:
         planned = plan_cycle(_pulling(parts, names, config))
     show(planned, *_plan_blocks(planned), as_json=as_json)
@@ -62,7 +62,7 @@ def plan(config: Path, *, levers: str | None, as_json: bool) -> int:
 
 def improve(config: Path, *, levers: str | None, budget: Budget, as_json: bool) -> int:
     """One cycle; 0 when it was decided, 3 when it was not."""
-    names = _names(levers)
+    names = _levers(levers)
     with opened_agent(config, needs=_NEEDED) as opened, shown_progress() as progress:
         parts = _pulling(opened, names, config)
 
@@ -74,7 +74,7 @@ def improve(config: Path, *, levers: str | None, budget: Budget, as_json: bool) 
     return INCONCLUSIVE if cycle.undecided else 0
 
 
-def _names(levers: str | None) -> tuple[str, ...] | None:
+def _levers(levers: str | None) -> tuple[str, ...] | None:
     """The levers named, by comma; `None` where the configuration says which.
 
     Raises:

@@ -4,7 +4,7 @@ Calls that only one task made are remembered by two hashes; the latest few thous
 because a family of calls that always agreed (``DESCRIBE _``) vouches for its single members. What
 repeats is kept once. Memory is bounded whatever the number of runs.
 
-Next file: `mine/fact_scopes.py`.
+Next file: `mine/fact_shapes.py`.
 """
 
 import hashlib
@@ -15,10 +15,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from strop.jsonvalue import Json
+from strop.mine.fact_calls import normal_call, template
 from strop.mine.fact_evidence import Evidence, Sighting
 from strop.mine.fact_hints import Hints
 from strop.mine.fact_names import words_of
-from strop.mine.fact_results import listed, normal_call, parsed, template
+from strop.mine.fact_results import listed, parsed
 
 __all__ = ["Answer", "Answers", "Asked"]
 
@@ -178,6 +179,15 @@ class Answers:
         for answer in self._whole.values():
             if answer.describes:
                 yield answer, self._is_vouched(answer, agreement)
+
+    def objects(self) -> Iterator[Answer]:
+        """All answers that may be objects or lists of them, seen once or often."""
+        for answer in (*self._repeated.values(), *self._whole.values()):
+            result = answer.result
+            head = result[:40].lstrip() if isinstance(result, str) else ""
+            written = head.startswith("{") or "[{" in head
+            if written or isinstance(result, list | tuple | Mapping):
+                yield answer
 
     def contradicted(self, *, volatile: int) -> Iterator[Answer]:
         """Answers that were believed once and have come out differently since."""

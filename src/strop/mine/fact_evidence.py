@@ -79,6 +79,20 @@ class Evidence:
                 del self._about[self._largest]
             self._largest = max(self._about)
 
+    def merge(self, other: "Evidence") -> None:
+        """What speaks for something else speaks for this as well."""
+        for task in sorted(other._tasks):  # noqa: SLF001 - of the same class
+            self.vouch(task)
+        self.calls += other.calls
+        self.runs.extend(run for run in other.runs if run not in self.runs)
+        times = [at for at in (self.first, self.last, other.first, other.last) if at is not None]
+        if times:
+            self.first, self.last = min(times), max(times)
+        self._about |= other._about  # noqa: SLF001 - of the same class
+        for key in sorted(self._about)[SKETCH:]:
+            del self._about[key]
+        self._largest = max(self._about, default=b"")
+
     def vouch(self, task: str) -> None:
         """One more task, of whose run nothing else is known."""
         if task in self._tasks or task == self._last:

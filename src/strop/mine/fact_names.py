@@ -4,7 +4,7 @@ One small tokenizer for anything that is written as words, brackets, dots and qu
 its relatives, path queries, commands. What it has to know of a language stands as data in `Hints`.
 It is no parser: a name whose place is not clear is left out, never guessed.
 
-Next file: `mine/fact_results.py`.
+Next file: `mine/fact_calls.py`.
 """
 
 import re
@@ -185,7 +185,7 @@ class _Reader:
         self._before = mark if mark != "*" else "value"
 
     def _close(self, frame: _Frame) -> None:
-        """A bracket with containers of its own stands alone; any other belongs to what is around."""
+        """A bracket with containers of its own stands alone; another belongs to what is around."""
         around = self._stack[-1]
         if not frame.containers:
             around.single += [] if frame.derived else frame.single

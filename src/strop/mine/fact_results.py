@@ -1,44 +1,27 @@
-"""What a call asked and what came back, in a form that can be compared and kept as one short line.
+"""What came back from a call, as data, and as one short line where it is worth keeping.
 
-A call is the same call whatever its spacing, case of words and last mark. A result is kept only
-where it is data: short values, rows of them, objects of them. Sentences never are: what a tool
-returned would otherwise speak to later tasks as an instruction.
+A result is kept only where it is data: short values, rows of them, objects of them. Sentences never
+are: what a tool returned would otherwise speak to later tasks as an instruction.
 
-Next file: `mine/fact_scopes.py`.
+Next file: `mine/fact_evidence.py`.
 """
 
 import ast
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from strop.context import count_tokens
-from strop.jsonvalue import Json, JsonObject, canonical, is_object
-from strop.mine.fact_hints import SQL, Hints
-from strop.mine.fact_names import words_of
+from strop.jsonvalue import Json, JsonObject, is_object
 
-__all__ = [
-    "call_text",
-    "compacted",
-    "is_data",
-    "listed",
-    "normal_call",
-    "parsed",
-    "reads_only",
-    "template",
-]
+__all__ = ["compacted", "is_data", "listed", "parsed"]
 
-_CALL = 600  # characters of a call's text
 _RESULT = 20_000  # characters of a result that are read; longer ones are no facts
 _VALUE = 60  # characters of one value
 _WORDS = 4  # words of one value
 _ROWS = 200  # rows and values that are looked at
 
-_PART = re.compile(r"('[^'\n]*'|\"[^\"\n]*\"|`[^`\n]*`)")
-_QUOTES = frozenset("'\"`")
-_FIRST = re.compile(r"[\s(]*([^\W\d_]+)")
 _MADE = re.compile(r"(?<=[\[(, ])[A-Za-z_][\w.]{0,60}\(('[^'\n]*'|[^()'\"\n]{0,80})\)")
-_MASKED = re.compile(r"'[^'\n]*'|\"[^\"\n]*\"|`[^`\n]*`|\d[\w.]*|[^\W\d][\w$.\-]*")
 _ROLE = re.compile(r"\s*(?:system|assistant|user|developer|human|tool)\s*:", re.IGNORECASE)
 _LETTERS = re.compile(r"[^\W\d_]+")
 # Words that speak to a reader. Two of them in one result, and it is no data.
@@ -84,59 +67,6 @@ _ADDRESS = frozenset(
         "execute",
     ]
 )
-
-
-def call_text(args: Json) -> str:
-    """A call's arguments as text: the only text among them, or all of them as JSON."""
-    if isinstance(args, str):
-        return args[:_CALL]
-    if is_object(args):
-        values = [value for value in args.values() if value is not None]
-        if len(values) == 1 and isinstance(values[0], str):
-            return values[0][:_CALL]
-    if args is None or (isinstance(args, Sequence | Mapping) and not args):
-        return ""
-    return canonical(args)[:_CALL]
-
-
-def normal_call(text: str) -> str:
-    """A call's text without what makes no difference: spacing, case of words, the last mark.
-
-    What is quoted keeps its case.
-    """
-    text = text.rstrip(";. \n\t")
-    if _QUOTES.isdisjoint(text):
-        return " ".join(text.casefold().split())
-    parts = _PART.split(text)  # text, what is quoted, text, ...
-    return "".join(
-        part if at % 2 else " ".join(f".{part}.".casefold().split())[1:-1]
-        for at, part in enumerate(parts)
-    ).strip()
-
-
-def template(call: str, hints: Hints = SQL) -> str:
-    """What calls of one family have in common: names and values masked, words of grammar kept."""
-    return _MASKED.sub(lambda m: m.group() if m.group() in hints.known else "_", call)
-
-
-def reads_only(tool: str, call: str, hints: Hints = SQL) -> bool:
-    """Whether tool and call are named like something that changes nothing.
-
-    A tool named so (``get_user``) whose call does not begin with a word that changes something; or
-    any tool whose call begins with a reading word (``SELECT``). A hint only: `mine_facts` asks for
-    results that agree as well.
-    """
-    match = _FIRST.match(call)
-    first = match[1].casefold() if match else ""
-    if first in hints.writers:
-        return False
-    if first not in hints.readers:
-        named = _LETTERS.match(tool)
-        if named is None or named.group().casefold() not in hints.readers:
-            return False
-    if ";" in call or first == "with":  # a second statement, or one behind a clause
-        return not any(word in hints.writers for word in words_of(call))
-    return True
 
 
 def is_data(result: Json) -> bool:
@@ -245,6 +175,8 @@ def _line(value: Json) -> str | None:
     if is_object(value):
         return ", ".join(_field(name, part) for name, part in value.items())
     if isinstance(value, list | tuple):
+        if any(_is_nested(row) for row in value):
+            return None
         rows = [row for row in value if is_object(row)]
         if rows and len(rows) == len(value):
             return "; ".join(", ".join(_field(n, v) for n, v in row.items()) for row in rows)
@@ -255,12 +187,18 @@ def _line(value: Json) -> str | None:
 def _field(name: str, value: Json) -> str:
     if is_object(value):
         return f"{name} ({', '.join(value)})" if value else name
-    return f"{name}: {_cell(value)}"
+    return name if _is_nested(value) else f"{name}: {_cell(value)}"
+
+
+def _is_nested(value: Json) -> bool:
+    return isinstance(value, list | tuple) and any(
+        is_object(part) or isinstance(part, list | tuple) for part in value
+    )
 
 
 def _cell(value: Json) -> str:
     if isinstance(value, list | tuple):
-        inner = ", ".join(_scalar(part) for part in value if not isinstance(part, list | tuple))
+        inner = ", ".join(_scalar(part) for part in value)
         return inner if len(value) == 1 else f"({inner})"
     return _scalar(value)
 
@@ -274,7 +212,7 @@ def _scalar(value: Json) -> str:
         case str() | int() | float():
             return str(value)
         case _:
-            return "..."
+            return ""
 
 
 def _leaves(value: Json, depth: int = 4) -> list[str]:

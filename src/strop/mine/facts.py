@@ -1,10 +1,11 @@
 """What runs learn about the world and have to ask for again: facts, for the memory.
 
-Three forms, all of kind ``fact``: the result of a reading call that came back the same in several
-tasks (``result``), the members of one container (``members``: a table's columns) and the containers
-of a scope (``containers``). Which calls only read is decided by hints and by evidence: a result
-that differed between two runs is no fact until it agrees again. One pass, bounded memory, no model.
-It makes findings; turning them into memories is `propose/facts.py`.
+Four forms, all of kind ``fact``: the result of a reading call that came back the same in several
+tasks (``result``), what calls of one family give in common (``shape``: an endpoint's fields), the
+members of one container (``members``: a table's columns) and the containers of a scope
+(``containers``). Which calls only read is decided by hints and by evidence: a result that differed
+between two runs is no fact until it agrees again. One pass, bounded memory, no model. It makes
+findings; turning them into memories is `propose/facts.py`.
 
 Next file: `propose/__init__.py`.
 """
@@ -17,12 +18,14 @@ from functools import lru_cache
 from strop.jsonvalue import as_text
 from strop.mine.calls import calls_of
 from strop.mine.fact_answers import Answer, Answers, Asked
+from strop.mine.fact_calls import call_text, opening, reads_only, spoken
 from strop.mine.fact_evidence import Evidence, Sighting
 from strop.mine.fact_hints import SQL, Hints
 from strop.mine.fact_lines import containers_line, members_line, whole_line
 from strop.mine.fact_names import Names, names_in, unknown_in, without_values
-from strop.mine.fact_results import call_text, compacted, is_data, parsed, reads_only
+from strop.mine.fact_results import compacted, is_data, parsed
 from strop.mine.fact_scopes import Scope
+from strop.mine.fact_shapes import shapes
 from strop.mine.finding import Finding
 from strop.run import ScoredRun
 from strop.task import Task
@@ -32,8 +35,6 @@ __all__ = ["FactMiner", "FactRules", "mine_facts"]
 _DAY = 86_400.0
 _TOUCHES = 40  # names that a fact says it speaks of
 _TAIL = 40  # tokens that a line of all names may take beyond, for what does not exist
-_CALL = 160  # characters of a call that a memory can repeat
-_OPENING = re.compile(r"[\s(`]*([^\W\d_]+)\s")
 _NAME = re.compile(r"[`\"']?([^\W\d][\w$]*)[`\"']?")
 
 
@@ -77,7 +78,7 @@ def mine_facts(
         rules: When something counts as a fact.
 
     Returns:
-        Findings of kind ``fact``. ``data`` has ``form`` (``result``, ``members``, ``containers``),
+        Findings of kind ``fact``. ``data`` has ``form`` (see the module),
         ``tool``, ``scope``, ``key`` (what the fact is about), ``text`` (one line), ``touches`` (the
         tool, then names), ``about`` (inputs of tasks that it mattered to, at most 32), ``tasks``
         and ``calls`` (counts), ``first``, ``last`` and ``expires`` (seconds since the epoch, or
@@ -130,7 +131,7 @@ class FactMiner:
                 continue
             scope = self._scope(call.tool, category)
             used[call.tool] = scope
-            openings.setdefault(_opening(text), scope)
+            openings.setdefault(opening(text), scope)
             if call.error is not None:
                 unknown = unknown_in(call.error)
                 if unknown is not None:
@@ -143,14 +144,14 @@ class FactMiner:
             scope.evidence.add(seen)
         answer = task.expected if task is not None else None
         # An answer that begins as the calls do is written in their language.
-        if isinstance(answer, str) and _opening(answer) in openings and _opening(answer):
-            openings[_opening(answer)].use(self._names_in(answer), seen, sure=True)
+        if isinstance(answer, str) and opening(answer) in openings and opening(answer):
+            openings[opening(answer)].use(self._names_in(answer), seen, sure=True)
 
     def findings(self) -> tuple[Finding, ...]:
         """What is known by now; see `mine_facts`."""
         rest = self._describe()
         found = [*self._results(rest), *self._contradicted(), *self._of_names()]
-        found.sort(key=lambda f: (-_count(f), f.data["form"] == "result", f.claim))
+        found.sort(key=lambda f: (-_count(f), f.data["form"] in ("result", "shape"), f.claim))
         return tuple(found)
 
     def _names_in(self, text: str) -> Names:
@@ -208,11 +209,26 @@ class FactMiner:
         return alone[1] if alone else None
 
     def _results(self, answers: Iterable[Answer]) -> Iterator[Finding]:
+        found = shapes(self._answers.objects())
+        for (tool, scope, _), shape in sorted(found.items()):
+            evidence, line = shape.evidence, shape.line(tokens=self._rules.tokens)
+            if evidence.support >= self._rules.min_tasks and line is not None:
+                yield self._finding(
+                    form="shape",
+                    tool=tool,
+                    scope=scope,
+                    key=shape.answers[0].family,
+                    text=f"{tool}{f' in {scope}' if scope else ''} gives: {line}",
+                    names=(),
+                    evidence=evidence,
+                )
         for answer in answers:
+            if (answer.tool, answer.scope, answer.family) in found:
+                continue
             line = compacted(parsed(answer.result), tokens=self._rules.tokens)
             if answer.evidence.support < self._rules.min_tasks or line is None:
                 continue
-            asked = _asked(answer)
+            asked = spoken(answer.tool, answer.text)
             if asked is None:
                 continue
             where = f" in {answer.scope}" if answer.scope else ""
@@ -228,7 +244,7 @@ class FactMiner:
 
     def _contradicted(self) -> Iterator[Finding]:
         for answer in self._answers.contradicted(volatile=self._rules.volatile):
-            asked = _asked(answer)
+            asked = spoken(answer.tool, answer.text)
             if asked is not None:
                 yield self._finding(
                     form="result",
@@ -310,18 +326,3 @@ class FactMiner:
 def _count(finding: Finding) -> int:
     tasks = finding.data["tasks"]
     return tasks if isinstance(tasks, int) else 0
-
-
-def _opening(text: str) -> str:
-    """The first word of a text of several words, lower case."""
-    match = _OPENING.match(text)
-    return match[1].casefold() if match else ""
-
-
-def _asked(answer: Answer) -> str | None:
-    """A call as a memory repeats it; `None` where it is too long for that."""
-    text = " ".join(answer.text.split()).rstrip(";")
-    if len(text) > _CALL:
-        return None
-    # A call that is a sentence of its own needs no tool before it.
-    return text if _opening(text) else f"{answer.tool}({text})"
