@@ -354,6 +354,15 @@ def test_an_interrupted_seed_pays_for_nothing_twice(desk):
     assert (taught.from_before, taught.asked) == (5, 13)
 
 
+def test_a_budget_ends_the_asking_and_the_next_time_goes_on(desk):
+    one_at_a_time = replace(desk.parts, concurrency=1)
+    asks = replace(teacher(desk, ScriptedModel(answers)), parts=one_at_a_time)
+    some = asyncio.run(asks.teach(train(desk), budget=Budget(tokens=1)))
+    assert some.asked == 1
+    rest = asyncio.run(asks.teach(train(desk), budget=Budget(runs=99)))
+    assert (rest.from_before, rest.asked) == (1, 17)
+
+
 def test_where_the_scorer_cannot_tell_the_answer_is_kept_and_counted(make):
     tasks = [
         {name: value for name, value in task.items() if name != "expected"}

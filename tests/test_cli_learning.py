@@ -524,14 +524,14 @@ there are no runs; `strop import runs FILE` brings some in
 def test_progress_is_told_where_reading_takes_long(tmp_path):
     runs_file(tmp_path, *foreign_runs())
     slow = (
-        "import strop.cli.mining as m, sys\n"
+        "import strop.cli.reading as m, sys\n"
         "m._QUIET = m._EVERY = -1.0\n"
         "from strop.cli import main\n"
         "sys.exit(main(['mine', 'facts', 'runs.jsonl', '--json']))"
     )
     result = process(sys.executable, "-c", slow, at=tmp_path)
     assert (result.code, result.json["runs"]) == (0, 4)
-    assert result.err.splitlines() == [f"{n} runs read" for n in range(1, 5)]
+    assert result.err.splitlines() == [*(f"{n} runs read" for n in range(1, 5)), "mining 4 runs"]
 
 
 # --- memory --------------------------------------------------------------------------------------

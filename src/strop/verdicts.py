@@ -83,8 +83,8 @@ def without_rolled_back(proposal: Proposal, store: Store) -> tuple[Proposal, int
 
     A rollback says no to every item that the spec it left had and the spec it went to has not, as
     it is and by its text, for new runs change what else a mined item holds. An item that was
-    retired is refused under its id too, whatever becomes of it. Going back to a spec (``strop rollback --to``)
-    says yes to all that it has.
+    retired is refused under its id too, whatever becomes of it. Going back to a spec (``strop
+    rollback --to``) says yes to all that it has.
     """
     refused: set[str] = set()
     for release in store.releases():

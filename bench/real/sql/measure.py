@@ -216,8 +216,8 @@ def answers(item: Item, db: str, table: str) -> bool:
         return False
     known = data.schema(db)
     if table:
-        return line.columns.get(table) == {name.lower() for name in known[table]}
-    return line.tables == known.keys()
+        return line.columns.get(table) == frozenset(name.lower() for name in known[table])
+    return line.tables == frozenset(known)
 
 
 def false_in(item: Item) -> Iterable[str]:

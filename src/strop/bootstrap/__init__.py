@@ -4,7 +4,8 @@
     seed.py      demonstrations by people, as a proposal
     teacher.py   demonstrations by a stronger model
     warmup.py    a batch of train tasks, run and scored by whoever can
-    transfer.py  what another agent learned, as proposals
+    transfer.py  what of another agent's items fits here
+    bundles.py   those items as proposals
 
 Nothing here ships anything: what it makes are `Proposer`s for `loops.hear_once`, and the gate
 decides on what they propose.
@@ -12,13 +13,13 @@ decides on what they propose.
 Next file: `bootstrap/heldout.py`.
 """
 
+from strop.bootstrap.bundles import Bundles
 from strop.bootstrap.heldout import HeldOut
 from strop.bootstrap.seed import Demonstrations, Refused, admitted, from_tasks, read_demonstrations
 from strop.bootstrap.teacher import Taught, Teacher, worth_asking
 from strop.bootstrap.transfer import (
     LEVERS,
     Arrived,
-    Bundles,
     Setting,
     arrive,
     lever_of,

@@ -17,7 +17,7 @@ import anyio
 from strop.bootstrap.seed import demonstration, graded
 from strop.context import count_tokens, select
 from strop.errors import ModelFailed, UserMistake
-from strop.evaluation import Progress, ProgressEvent, silent
+from strop.evaluation import Budget, Progress, ProgressEvent, silent
 from strop.jsonvalue import Json, JsonObject, canonical, digest
 from strop.models.constrain import LOCAL_SYSTEM
 from strop.parts import Parts
@@ -116,22 +116,31 @@ class Teacher:
         cost = _price(self.resolved, usage) if todo else 0.0
         return {"calls": len(todo), "tokens": usage.tokens, "cost": cost}
 
-    async def teach(self, tasks: Sequence[Task], *, progress: Progress = silent) -> Taught:
+    async def teach(
+        self,
+        tasks: Sequence[Task],
+        *,
+        budget: Budget | None = None,
+        progress: Progress = silent,
+    ) -> Taught:
         """Ask for an answer to each task, and keep those that the scorer takes.
 
         Where the scorer cannot tell, the answer is kept; nobody has vouched for it, and the gate
-        decides.
+        decides. What the budget has no room for is not asked.
 
         Raises:
             ModelFailed: The model answers nothing at all.
         """
         meter = _Meter(self.model, len(tasks), progress)
         outcomes: dict[str, Taught] = {}
-        queue = iter(tasks)
+        queue, bounds = iter(tasks), budget or Budget()
 
         async def work() -> None:
             for task in queue:
+                if self.known(task) is None and not bounds.reserve():
+                    return
                 outcomes[task.id] = await self._outcome(task)
+                bounds.spend(outcomes[task.id].usage)
                 meter.count(outcomes[task.id])
 
         try:
@@ -141,7 +150,7 @@ class Teacher:
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from None
         # Answers come in any order; the same examples in the same order are the same spec.
-        return _sum(outcomes[task.id] for task in tasks)
+        return _sum(outcomes[task.id] for task in tasks if task.id in outcomes)
 
     async def _outcome(self, task: Task) -> Taught:
         """One task's answer, from before or asked for now, and what the scorer makes of it."""

@@ -1,15 +1,14 @@
 """What another agent learned, brought here as proposals: nobody here vouches for it.
 
 Lessons, facts, preferences, examples, heuristics, tools and criteria of another spec arrive with
-the trust ``untrusted`` and under ids of their own. A lever's items are proposed together; if the
-gate does not take them, by halves, so that a good half is not lost with a bad one. Until then no
-production task is shown any of it. Clauses stay: instructions are for a person to copy.
+the trust ``untrusted`` and under ids of their own. No production task is shown any of it before the
+gate took it. Clauses stay where they are: instructions are for a person to copy. It says what may
+be proposed; proposing it is `bundles.py`.
 
-Next file: `memories.py`.
+Next file: `bootstrap/bundles.py`.
 """
 
 import sys
-from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
@@ -20,15 +19,13 @@ from strop.bootstrap.heldout import HeldOut
 from strop.bootstrap.seed import unfit
 from strop.errors import BadInput
 from strop.jsonvalue import Json, JsonObject, digest, is_object
-from strop.propose import Brief, Proposal
 from strop.resolution import TABLE, Table
-from strop.spec import Add, AgentSpec, Item, Kind, Provenance, Trust
+from strop.spec import AgentSpec, Item, Kind, Provenance, Trust
 from strop.tools import native_function, native_item
 
 __all__ = [
     "LEVERS",
     "Arrived",
-    "Bundles",
     "Left",
     "Setting",
     "arrive",
@@ -271,56 +268,3 @@ def _adapted(item: Item, lever: str, source: AgentSpec, here: Setting) -> Item:
         corrected=item.provenance.corrected,
     )
     return replace(item, id=new, content=content, provenance=provenance, protected=False)
-
-
-# --- proposing -----------------------------------------------------------------------------------
-
-
-class Bundles:
-    """One lever's items, proposed together, then by halves of what was not taken.
-
-    The first call proposes all. A bundle that is not in the next brief's spec was not accepted, and
-    its halves are queued behind what waits already.
-
-    Args:
-        lever: The lever.
-        items: What to propose.
-        agent: Where it is from.
-    """
-
-    def __init__(self, lever: str, items: Sequence[Item], *, agent: str) -> None:
-        self._lever, self._agent = lever, agent
-        self._waiting = deque([tuple(items)])
-        self._tried: tuple[Item, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """For example ``transfer:lessons``."""
-        return f"transfer:{self._lever}"
-
-    async def __call__(self, brief: Brief) -> Proposal | None:
-        held = {item.id for item in brief.spec.items}
-        tried, self._tried = self._tried, ()
-        if len(tried) > 1 and not any(item.id in held for item in tried):
-            middle = (len(tried) + 1) // 2
-            self._waiting += [tried[:middle], tried[middle:]]
-        while self._waiting:
-            bundle = tuple(item for item in self._waiting.popleft() if item.id not in held)
-            if bundle:
-                self._tried = bundle
-                return self._proposal(brief, bundle)
-        return None
-
-    def _proposal(self, brief: Brief, bundle: Sequence[Item]) -> Proposal:
-        return Proposal(
-            parent=brief.spec.id,
-            changes=tuple(Add(item=item) for item in bundle),
-            findings=(),
-            proposer=self.name,
-            summary=f"{_counted(len(bundle), self._lever)} of the agent {self._agent}",
-        )
-
-
-def _counted(count: int, lever: str) -> str:
-    one = "criterion" if lever == "criteria" else lever.removesuffix("s")
-    return f"{count} {one if count == 1 else lever}"

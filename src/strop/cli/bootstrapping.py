@@ -35,7 +35,7 @@ from strop.loops import hear_once
 from strop.models.resolve import resolve_model
 from strop.parts import Parts
 from strop.settle import planned, settle
-from strop.spec import Item
+from strop.spec import Item, Kind
 from strop.task import Split, Task, in_split, load_tasks
 
 if TYPE_CHECKING:
@@ -102,12 +102,16 @@ def seed(config: Path, *, source: Source, budget: Budget, dry_run: bool, as_json
     others = None if source.tasks is None else load_tasks(source.tasks)
     teacher = None if source.model is None else _resolved(source.model)
     with opened_agent(config, needs=needs, will_run=not dry_run) as parts:
+        if teacher is not None and parts.base.of_kind(Kind.TOOL):
+            note(f"{source.model} answers without the agent's tools")
         if dry_run:
             return _planned(parts, source, others, teacher, as_json=as_json)
         with shown_progress() as progress:
 
             async def work() -> tuple[_Seeds, Cycle]:
-                seeds = await _gathered(parts, source, others, teacher, progress)
+                seeds = await _gathered(
+                    parts, source, others, teacher, budget=budget, progress=progress
+                )
                 return seeds, await _proposed(parts, seeds, budget, progress)
 
             seeds, cycle = anyio.run(work)
@@ -140,6 +144,8 @@ async def _gathered(
     source: Source,
     others: Sequence[Task] | None,
     teacher: "Model | None",
+    *,
+    budget: Budget,
     progress: Progress,
 ) -> _Seeds:
     """Demonstrations from wherever the source says, without those that may not be shown."""
@@ -148,7 +154,10 @@ async def _gathered(
     taught: Taught | None = None
     if teacher is not None:
         asker = Teacher(parts=parts, spec=spec, model=str(source.model), resolved=teacher)
-        taught = await asker.teach(_askable(asker, source, others), progress=progress)
+        # Its calls are no runs of the agent; what they cost counts, here and in the cycle.
+        bounds = Budget(cost=budget.cost, minutes=budget.minutes)
+        tasks = _askable(asker, source, others)
+        taught = await asker.teach(tasks, budget=bounds, progress=progress)
         given: Sequence[Item] = taught.items
         name, whose = "model:examples", f"by {source.model}"
     else:

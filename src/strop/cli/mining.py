@@ -6,7 +6,6 @@ would reach the agent by way of whoever reads it.
 Next file: `cli/memory.py`.
 """
 
-import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -17,12 +16,12 @@ import anyio
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import RenderableType
-from rich.status import Status
 from rich.text import Text
 
 from strop.bootstrap import HeldOut
 from strop.cli.opening import opened_store, tasks_of
-from strop.cli.output import block, heading, note, notes, show, table, text
+from strop.cli.output import block, heading, note, show, table, text
+from strop.cli.reading import Runs, telling
 from strop.config import Config, load_config
 from strop.embed import resolve_embedder
 from strop.errors import BadInput, UserMistake
@@ -42,9 +41,7 @@ from strop.task import Split, Task, load_tasks
 
 __all__ = ["KINDS", "Where", "mine"]
 
-_QUIET, _EVERY = 2.0, 5.0  # seconds before anything is told, and between lines
 _SHOWN = 20  # findings that people are shown
-_HELD_OUT = (Split.VALIDATION, Split.TEST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,77 +59,11 @@ class Where:
     limit: int | None
 
 
-class _Runs:
-    """Runs, streamed, counted, and told about when that takes a while.
-
-    Args:
-        runs: The runs.
-        held_out: What is passed over among them.
-        tasks: Known tasks by id. Some miners pass over runs of tasks that they do not know, so
-            those that only the runs tell of are put in while they are read.
-
-    Attributes:
-        task_of: The task of each run read, by run id.
-        passed_over: Runs of held-out tasks.
-    """
-
-    def __init__(
-        self, runs: Iterator[ScoredRun], held_out: HeldOut, tasks: dict[str, Task]
-    ) -> None:
-        self._runs, self._held_out, self._tasks = runs, held_out, tasks
-        self._known = bool(tasks)
-        self.task_of: dict[str, str] = {}
-        self.passed_over = 0
-
-    def __iter__(self) -> Iterator[ScoredRun]:
-        began = told = time.monotonic()
-        status: Status | None = None
-        try:
-            for scored in self._runs:
-                if self._bars(scored):
-                    self.passed_over += 1
-                    continue
-                run = scored.run
-                self.task_of[run.id] = run.task
-                if self._known and run.task not in self._tasks and run.input not in (None, ""):
-                    self._tasks[run.task] = Task(id=run.task, input=run.input)
-                now = time.monotonic()
-                if now - began > _QUIET and notes.is_terminal:
-                    status = self._live(status)
-                elif now - began > _QUIET and now - told > _EVERY:
-                    told = now
-                    note(self._said)
-                yield scored
-        finally:
-            if status is not None:
-                status.stop()
-
-    @property
-    def _said(self) -> str:
-        return f"{len(self.task_of):,} runs read"
-
-    def _live(self, status: Status | None) -> Status:
-        if status is None:
-            status = notes.status(text(self._said, "dim"))
-            status.start()
-        elif len(self.task_of) % 200 == 0:
-            status.update(text(self._said, "dim"))
-        return status
-
-    def _bars(self, scored: ScoredRun) -> bool:
-        run = scored.run
-        return (
-            run.split in _HELD_OUT
-            or run.task in self._held_out.ids
-            or self._held_out.is_input(run.input)
-        )
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Basis:
     """What every miner gets."""
 
-    runs: _Runs
+    runs: Runs
     tasks: Mapping[str, Task] | None
     good: float
     poor: float
@@ -199,7 +130,7 @@ class _Row:
     runs: int
 
     @classmethod
-    def of(cls, finding: Finding, runs: _Runs) -> "_Row":
+    def of(cls, finding: Finding, runs: Runs) -> "_Row":
         """The finding names some of its runs; where its data count all of them, that counts."""
         data = finding.data
         named = len({runs.task_of.get(run, run) for run in finding.runs})
@@ -231,13 +162,13 @@ def mine(config: Path, *, kind: str, where: Where, as_json: bool) -> int:
         raise UserMistake(f"{kind!r} cannot be mined; what can is {', '.join(KINDS)}")
     settings = _settings(config, where)
     given = () if where.tasks is None else load_tasks(where.tasks)
-    with _opened(config, where) as store:
+    with _opened(config, where) as store, telling() as tell:
         known = tuple(given) if store is None else (*tasks_of(settings, config), *given)
         held_out = HeldOut.of(known)
         teaching = {t.id: t for t in known if t.id not in held_out.ids}
         if store is not None:
             teaching = {**sources(store, known), **teaching}
-        runs = _Runs(_read(where, store), held_out, teaching)
+        runs = Runs(_read(where, store), held_out=held_out, tasks=teaching, tell=tell)
         basis = _Basis(
             runs=runs,
             tasks=teaching or None,
@@ -287,7 +218,7 @@ def _read(where: Where, store: Store | None) -> Iterator[ScoredRun]:
         yield from store.runs(split=split)
 
 
-def _blocks(kind: str, runs: _Runs, rows: Sequence["_Row"], found: int) -> list[RenderableType]:
+def _blocks(kind: str, runs: Runs, rows: Sequence["_Row"], found: int) -> list[RenderableType]:
     read = len(runs.task_of)
     tasks = len(set(runs.task_of.values()))
     out: list[RenderableType] = [heading(f"{found} {kind}", f"in {read} runs of {tasks} tasks")]

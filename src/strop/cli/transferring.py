@@ -1,6 +1,6 @@
 """`strop transfer`: what another agent learned, held to this agent's gate.
 
-Next file: `cli/mining.py`.
+Next file: `cli/reading.py`.
 """
 
 import json

@@ -6,7 +6,7 @@ Next file: `mine/fact_results.py`.
 import re
 from collections.abc import Mapping, Sequence
 
-from strop.jsonvalue import Json, canonical, is_object
+from strop.jsonvalue import Json, as_text, is_object
 from strop.mine.fact_hints import SQL, Hints
 from strop.mine.fact_names import words_of
 
@@ -32,7 +32,7 @@ def call_text(args: Json) -> str:
             return values[0][:_CALL]
     if args is None or (isinstance(args, Sequence | Mapping) and not args):
         return ""
-    return canonical(args)[:_CALL]
+    return as_text(args)[:_CALL]
 
 
 def normal_call(text: str) -> str:

@@ -16,6 +16,7 @@ from strop.mine.fact_names import Names, Unknown
 
 __all__ = ["Container", "Denied", "Scope"]
 
+_APPLIED = 4_096  # texts of a scope whose names are remembered as told already
 _MOST = 512  # containers of a scope, members of a container
 
 
@@ -79,15 +80,23 @@ class Scope:
     containers: dict[str, Container] = field(default_factory=dict)
     denied: dict[str, Denied] = field(default_factory=dict)
     lists: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    _applied: dict[int, tuple[Names, tuple[Container, ...]]] = field(default_factory=dict)
     nouns: tuple[Counter[str], Counter[str]] = field(default_factory=lambda: (Counter(), Counter()))
 
     def use(self, names: Names, seen: Sighting, *, sure: bool = False) -> None:
         """Names in a call that worked, or (`sure`) in a right answer."""
+        known = None if sure else self._applied.get(id(names))
+        if known is not None and known[0] is names:  # nothing new but that it was used again
+            for held in known[1]:
+                held.evidence.add(seen)
+            return
+        touched = []
         for name in names.containers:
             container = self._container(name, sure=sure)
             if container is not None:
                 container.worded = True
                 container.evidence.add(seen)
+                touched.append(container)
         for owner, name in (*names.members, *(names.likely if sure else ())):
             container = self.find(owner)
             if container is None or len(container.used) >= _MOST:
@@ -98,6 +107,10 @@ class Scope:
                 container.used[key] = name
             container.used.setdefault(key, name)
             container.denied.pop(key, None)
+        if not sure:
+            if len(self._applied) >= _APPLIED:
+                self._applied.clear()
+            self._applied[id(names)] = names, tuple(touched)
 
     def deny(self, unknown: Unknown, names: Names, seen: Sighting) -> None:
         """A name that an error message says does not exist.
@@ -113,6 +126,7 @@ class Scope:
             held = self.containers.get(key)
             if held is not None and not held.known:
                 del self.containers[key]  # it worked once, and does so no more
+                self._applied.clear()
             if len(self.denied) < _MOST:
                 self.denied.setdefault(key, Denied(unknown.name)).tasks.add(seen.task)
             return
@@ -124,6 +138,7 @@ class Scope:
             return
         if key in container.used and key not in container.sure:
             del container.used[key]
+            self._applied.clear()
         if len(container.denied) < _MOST:
             container.denied.setdefault(key, Denied(unknown.name)).tasks.add(seen.task)
 

@@ -111,15 +111,16 @@ def leaves(value: Json, path: str = "", *, level: int = 0) -> Iterator[tuple[str
     """
     if level > _DEEPEST:
         return
-    if is_object(value):
+    # Scalars first and plain types: this runs for every value of every failing run.
+    if value is None or isinstance(value, str | int | float):
+        yield path, value
+    elif isinstance(value, dict) or is_object(value):
         for key, item in value.items():
             name = "*" if _DIGIT.search(key) else key
             yield from leaves(item, f"{path}.{name}" if path else name, level=level + 1)
-    elif isinstance(value, Sequence) and not isinstance(value, str):
+    elif isinstance(value, Sequence):
         for item in value:
             yield from leaves(item, f"{path}[]", level=level + 1)
-    else:
-        yield path, value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,27 +167,25 @@ class Sources:
             word: A name or value.
             before: Position of the step that uses it.
         """
-        whole = _whole(word)
-        if whole is None:
+        lower = _plain_word(word)
+        if not lower:
             return False
-        pattern, lower = whole
         for at, heard, text in self._texts:
             if at >= before:
                 return False
-            if lower in text and pattern.search(text):
+            if _stands(lower, text):
                 return heard and not self._is_field(lower, at)
         return False
 
     def own(self, word: str, *, upto: int) -> bool:
         """Whether the agent itself said `word` in a call up to a position, and was not told to."""
-        whole = _whole(word)
-        if whole is None:
+        lower = _plain_word(word)
+        if not lower:
             return False
-        pattern, lower = whole
         for at, text in self._said:
             if at > upto:
                 return False
-            if lower in text and pattern.search(text):
+            if _stands(lower, text):
                 return not self.tainted(word, before=at)
         return False
 
@@ -239,17 +238,43 @@ def _is_prose(value: Json) -> bool:
 
 
 def _text(value: Json) -> str:
+    """All keys and scalars of a value, a line each: where a word may stand."""
     if isinstance(value, str):
         return value
-    return "\n".join(f"{path} {item}" for path, item in _some(leaves(value)))
+    lines: list[str] = []
+    left: list[Json] = [value]
+    while left and len(lines) < _LEAVES:
+        item = left.pop()
+        if isinstance(item, str):
+            lines.append(item)
+        elif isinstance(item, dict):
+            lines += item
+            left += item.values()
+        elif isinstance(item, list):
+            left += item
+        elif item is not None:
+            lines.append(str(item))
+    return "\n".join(lines)
 
 
-def _some(items: Iterator[tuple[str, Json]]) -> Iterator[tuple[str, Json]]:
-    for _, item in zip(range(_LEAVES), items, strict=False):
-        yield item
+def _plain_word(word: str) -> str:
+    """A word as it is looked for: without quotes, in lower case."""
+    return word.strip("'\"` \n").lower()[:_SHORT]
 
 
-def _whole(word: str) -> "tuple[re.Pattern[str], str] | None":
-    """A pattern for a word as a whole word in text in lower case, and the word in lower case."""
-    word = word.strip("'\"` \n").lower()[:_SHORT]
-    return (re.compile(rf"(?<!\w){re.escape(word)}(?!\w)"), word) if word else None
+def _stands(word: str, text: str) -> bool:
+    """Whether a word stands in a text as a whole word; both in lower case.
+
+    By hand, because a pattern for every name of every run is compiled for longer than it is used.
+    """
+    at = text.find(word)
+    while at >= 0:
+        end = at + len(word)
+        if not (at and _in_word(text[at - 1])) and not (end < len(text) and _in_word(text[end])):
+            return True
+        at = text.find(word, at + 1)
+    return False
+
+
+def _in_word(character: str) -> bool:
+    return character.isalnum() or character == "_"
