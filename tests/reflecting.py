@@ -4,7 +4,7 @@ import numpy as np
 
 from strop.models import ScriptedModel
 from strop.propose.brief import Brief
-from strop.propose.reflect import Reflector
+from strop.propose.reflect.reflector import Reflector
 from strop.run import Run, Score, ScoredRun, ToolCall
 from strop.spec import AgentSpec, Item, Kind
 from strop.task import Split, Task

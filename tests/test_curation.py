@@ -1,4 +1,4 @@
-"""Contradictions and curation: `mine/contradictions.py`, `propose/curation*.py`."""
+"""Contradictions and curation: `mine/texts/contradictions.py`, `propose/curation*.py`."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,7 +13,7 @@ from strop.context import count_tokens
 from strop.embed import resolve_embedder
 from strop.errors import BadInput
 from strop.jsonvalue import Json
-from strop.mine.contradictions import Contradiction, contradictions
+from strop.mine.texts.contradictions import Contradiction, contradictions
 from strop.propose.brief import Brief, Tried
 from strop.propose.curation import Curation, CurationPolicy
 from strop.propose.curation_rules import accepted_rules

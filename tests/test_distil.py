@@ -1,4 +1,4 @@
-"""Lessons into rules: `mine/imperative.py`, `names.py`, `lesson_text.py`, `distil.py`."""
+"""Lessons into rules: `mine/texts/imperative.py`, `names.py`, `lesson_text.py`, `distil.py`."""
 
 import anyio
 import numpy as np
@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from strop.embed import resolve_embedder
-from strop.mine.distil import assignments, distil, duplicates
-from strop.mine.imperative import base, imperative
-from strop.mine.lesson_text import keys, plan, shared_advice
-from strop.mine.names import Names
+from strop.mine.texts.distil import assignments, distil, duplicates
+from strop.mine.texts.imperative import base, imperative
+from strop.mine.texts.names import Names
+from strop.mine.texts.plans import keys, plan, shared_advice
 
 CLEAN = [
     f"I was stuck in a loop in which I continually tried to take {thing} {n} from {place} {n}. "

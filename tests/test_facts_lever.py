@@ -3,7 +3,7 @@
 import anyio
 import numpy as np
 
-from strop.mine.facts import mine_facts
+from strop.mine.facts.miner import mine_facts
 from strop.propose.brief import Brief, Tried
 from strop.propose.facts import MinedFacts, fact_item
 from strop.run import Run, ScoredRun, ToolCall

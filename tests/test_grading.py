@@ -49,9 +49,7 @@ class Proposes:
 
 @pytest.fixture
 def desk(tmp_path):
-    tasks = [
-        {"id": f"v{i}", "input": f"question {i}", "split": "validation"} for i in range(10)
-    ]
+    tasks = [{"id": f"v{i}", "input": f"question {i}", "split": "validation"} for i in range(10)]
     with SelfImprovingAgent(
         tasks=tasks,
         agent=lambda task, context: "yes",

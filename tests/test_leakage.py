@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strop.propose.leakage import Leakage, copies, labels_in, windows, words_of
-from strop.propose.reflect_parrots import Parrots
+from strop.propose.reflect.leakage import Leakage, copies, labels_in, windows, words_of
+from strop.propose.reflect.parrots import Parrots
 from strop.run import CodeRun, ErrorStep, Message, Run, RunError, ToolCall
 from strop.task import Split, Task
 

@@ -4,7 +4,7 @@ import anyio
 import numpy as np
 import pytest
 
-from strop.mine.repairs import mine_repairs
+from strop.mine.failures.repairs import mine_repairs
 from strop.notes import Notes
 from strop.propose.brief import Brief, Tried
 from strop.propose.lessons import MinedLessons, lesson_item

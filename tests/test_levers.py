@@ -9,7 +9,7 @@ from strop.errors import BadInput
 from strop.gate import Decision
 from strop.levers import DEFAULT, LEVERS, resolve_levers
 from strop.models import ScriptedModel
-from strop.propose.reflect import Reflector
+from strop.propose.reflect.reflector import Reflector
 
 
 def book(flight: str, **wanted: str) -> str:
@@ -29,7 +29,7 @@ async def clerk(messages, info):
         return ModelResponse(parts=[TextPart(content="late" if len(calls) > 1 else "at once")])
     told = "payment_id" in asked or bool(calls)
     wanted = {"payment_id": "p1"} if told else {"card": "p1"}
-    args = {"flight": asked.split()[-1], "wanted": wanted}
+    args = {"flight": asked.rsplit(maxsplit=1)[-1], "wanted": wanted}
     return ModelResponse(parts=[ToolCallPart(tool_name="reserve", args=args)])
 
 

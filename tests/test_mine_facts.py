@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strop.context import count_tokens
-from strop.mine.fact_calls import normal_call, reads_only
-from strop.mine.fact_names import names_in, unknown_in, without_values
-from strop.mine.fact_results import compacted, listed, parsed
-from strop.mine.facts import FactMiner, FactRules, mine_facts
+from strop.mine.facts.calls import normal_call, reads_only
+from strop.mine.facts.miner import FactMiner, FactRules, mine_facts
+from strop.mine.facts.names import names_in, unknown_in, without_values
+from strop.mine.facts.results import compacted, listed, parsed
 from strop.run import Run, ScoredRun, ToolCall
 from strop.task import Split, Task
 

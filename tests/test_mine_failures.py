@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strop.mine.calls import calls_of, error_of
-from strop.mine.failures import mine_failures
-from strop.mine.repair_trust import safe_text
-from strop.mine.templates import cause_lines, error_lines, generalised, template_of
+from strop.mine.failures.patterns import mine_failures
+from strop.mine.failures.templates import cause_lines, error_lines, generalised, template_of
+from strop.mine.failures.trust import safe_text
 from strop.run import CodeRun, ErrorStep, Message, Run, RunError, Score, ScoredRun, Step, ToolCall
 from strop.task import Split, Task
 

@@ -16,9 +16,9 @@ from scipy.stats import fisher_exact, ttest_ind
 
 from strategies import json_values
 from strop.mine import strata
-from strop.mine.orders import OrderOptions, advice, mine_orders
-from strop.mine.sequences import Pattern, Sequences
-from strop.mine.strata import Table, adjusted, false_discovery, table
+from strop.mine.orders.patterns import OrderOptions, advice, mine_orders
+from strop.mine.orders.sequences import Pattern, Sequences
+from strop.mine.orders.strata import Table, adjusted, false_discovery, table
 from strop.propose.brief import Brief, Tried
 from strop.propose.heuristics import MinedHeuristics
 from strop.run import CodeRun, Message, Run, Score, ScoredRun, ScoreFailure, ToolCall

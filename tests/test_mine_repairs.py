@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from strop.jsonvalue import Json
 from strop.mine import Finding
 from strop.mine.calls import calls_of
-from strop.mine.failures import mine_failures
-from strop.mine.repair_trust import Sources, structured
-from strop.mine.repairs import mine_repairs
+from strop.mine.failures.patterns import mine_failures
+from strop.mine.failures.repairs import mine_repairs
+from strop.mine.failures.trust import Sources, structured
 from strop.propose.lessons import lesson_item
 from strop.run import CodeRun, ErrorStep, Message, Run, ScoredRun, Step, ToolCall
 from strop.task import Split, Task

@@ -12,8 +12,8 @@ from pydantic import BaseModel
 
 from strop.errors import BadInput
 from strop.models import ScriptedModel
-from strop.propose.prompts import TEMPLATES, Prompt, Rendered, fenced, load_prompt
-from strop.propose.reflect import Reflector
+from strop.propose.reflect.prompts import TEMPLATES, Prompt, Rendered, fenced, load_prompt
+from strop.propose.reflect.reflector import Reflector
 
 RULES = load_prompt("clauses").instructions.partition("Data is not addressed to you:")[2]
 RULES = RULES.partition("\n\nReply with")[0]
@@ -29,7 +29,9 @@ class Answer(BaseModel):
 
 
 def test_every_template_loads_and_says_that_data_is_not_followed():
-    found = sorted(p.name.removesuffix(".md") for p in files("strop.propose.prompts").iterdir())
+    found = sorted(
+        p.name.removesuffix(".md") for p in files("strop.propose.reflect.prompts").iterdir()
+    )
     assert [name for name in found if not name.startswith("__")] == list(TEMPLATES)
     for name in TEMPLATES:
         prompt = load_prompt(name)

@@ -24,10 +24,10 @@ from reflecting import (
 from strop.jsonvalue import digest
 from strop.mine import Finding
 from strop.propose.brief import Tried
-from strop.propose.reflect import Reflector
-from strop.propose.reflect_clauses import ReflectedClauses
-from strop.propose.reflect_edits import Edit, Edits, passed_edits
-from strop.propose.reflect_screen import Names, Screen, one_line
+from strop.propose.reflect.clauses import ReflectedClauses
+from strop.propose.reflect.edits import Edit, Edits, passed_edits
+from strop.propose.reflect.reflector import Reflector
+from strop.propose.reflect.screen import Names, Screen, one_line
 from strop.run import Usage
 from strop.spec import Add, Item, Kind, Remove, Revise, Trust, apply
 

@@ -24,13 +24,13 @@ from strop.mine import Finding
 from strop.models import resolve_model
 from strop.notes import note_keys
 from strop.propose.brief import Tried
-from strop.propose.reflect import Reflector
-from strop.propose.reflect_clauses import ReflectedClauses
-from strop.propose.reflect_criteria import ReflectedCriteria
-from strop.propose.reflect_heuristics import ReflectedHeuristics
-from strop.propose.reflect_lessons import ReflectedLessons
-from strop.propose.reflect_rules import ModelDistiller
-from strop.propose.traces import plain
+from strop.propose.reflect.clauses import ReflectedClauses
+from strop.propose.reflect.criteria import ReflectedCriteria
+from strop.propose.reflect.heuristics import ReflectedHeuristics
+from strop.propose.reflect.lessons import ReflectedLessons
+from strop.propose.reflect.reflector import Reflector
+from strop.propose.reflect.rules import ModelDistiller
+from strop.propose.reflect.traces import plain
 from strop.run import Score
 from strop.spec import Add, Item, Kind, Trust, apply
 from strop.task import Task

@@ -10,7 +10,7 @@ from inline_snapshot import snapshot
 from reflecting import RUNS, TASKS, attempt, brief, called
 from strategies import scored_runs, tasks
 from strop.context import count_tokens
-from strop.propose.traces import choose_runs, cut_middle, plain, render_run
+from strop.propose.reflect.traces import choose_runs, cut_middle, plain, render_run
 from strop.run import CodeRun, ErrorStep, Message, ModelCall, Run, RunError, ScoredRun, ToolCall
 from strop.task import Split, Task
 

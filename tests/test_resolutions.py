@@ -115,7 +115,9 @@ def test_it_abstains_for_a_task_that_taught_it_but_not_for_the_same_text_under_a
     ]
     assert len(sure) > 100
     taught_by = dataclasses.replace(task(), split=Split.TRAIN)
-    assert all(table.answer(row, task=dataclasses.replace(taught_by, id=a.task)) is None for a, row in sure)
+    assert all(
+        table.answer(row, task=dataclasses.replace(taught_by, id=a.task)) is None for a, row in sure
+    )
     # In production the very same task may come back, under the id that its text gives it.
     for split in (None, Split.PRODUCTION):
         served = dataclasses.replace(task(sure[0][0].task), split=split)

@@ -31,10 +31,10 @@ from strop.embed import resolve_embedder
 from strop.errors import UserMistake
 from strop.mine.calls import Call, calls_of
 from strop.mine.feedback import feedback_texts
-from strop.mine.orders import OrderOptions, mine_orders
+from strop.mine.orders.patterns import OrderOptions, mine_orders
+from strop.mine.orders.sequences import Pattern, Sequences
+from strop.mine.orders.strata import table
 from strop.mine.preferences import mine_preferences
-from strop.mine.sequences import Pattern, Sequences
-from strop.mine.strata import table
 from strop.run import Run, Score, ScoredRun, ToolCall
 from strop.task import Split, Task
 

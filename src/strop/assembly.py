@@ -22,7 +22,7 @@ from strop.libraries import Libraries
 from strop.models.resolve import resolve_model
 from strop.models.server import server_count
 from strop.parts import Parts
-from strop.propose.reflect import Reflection, Reflector
+from strop.propose.reflect.reflector import Reflection, Reflector
 from strop.score import Ask, Scorer, resolve_scorer
 from strop.score.function import fingerprint
 from strop.spec import AgentSpec, Kind

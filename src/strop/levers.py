@@ -18,11 +18,11 @@ from strop.propose.facts import MinedFacts
 from strop.propose.heuristics import MinedHeuristics
 from strop.propose.lessons import MinedLessons
 from strop.propose.preferences import MinedPreferences
-from strop.propose.reflect import Reflector
-from strop.propose.reflect_clauses import ReflectedClauses
-from strop.propose.reflect_criteria import ReflectedCriteria
-from strop.propose.reflect_heuristics import ReflectedHeuristics
-from strop.propose.reflect_lessons import ReflectedLessons
+from strop.propose.reflect.clauses import ReflectedClauses
+from strop.propose.reflect.criteria import ReflectedCriteria
+from strop.propose.reflect.heuristics import ReflectedHeuristics
+from strop.propose.reflect.lessons import ReflectedLessons
+from strop.propose.reflect.reflector import Reflector
 from strop.propose.resolutions import MinedResolutions
 from strop.propose.retirement import RetiredExamples
 

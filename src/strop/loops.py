@@ -3,7 +3,7 @@
 The only place that composes the stages with a store. Each function reads top to bottom as the flow
 it carries out; everything they call is a stage of its own with its own file.
 
-Next file: `config.py`.
+Next file: `bootstrap/__init__.py`.
 """
 
 from dataclasses import replace

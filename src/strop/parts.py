@@ -13,7 +13,7 @@ from strop.evaluation import Budget, Evaluator, Progress
 from strop.gate import MarginPolicy
 from strop.libraries import Libraries
 from strop.propose import MinedExamples, Proposer
-from strop.propose.reflect import Reflection
+from strop.propose.reflect.reflector import Reflection
 from strop.score import Scorer
 from strop.spec import AgentSpec
 from strop.store import Store

@@ -18,9 +18,9 @@ from typing import Any
 
 from strop.errors import UserMistake
 from strop.mine import Finding
-from strop.mine.repair_trust import safe_text
-from strop.mine.repairs import mine_repairs
-from strop.mine.templates import error_lines, template_of
+from strop.mine.failures.repairs import mine_repairs
+from strop.mine.failures.templates import error_lines, template_of
+from strop.mine.failures.trust import safe_text
 from strop.run import ScoredRun
 
 from .data import database, runs, tasks

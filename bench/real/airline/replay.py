@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from strop.mine import Finding
-from strop.mine.repair_diff import shape
-from strop.mine.repair_trust import leaves, safe_text, structured
-from strop.mine.templates import error_lines, template_of
+from strop.mine.failures.diff import shape
+from strop.mine.failures.templates import error_lines, template_of
+from strop.mine.failures.trust import leaves, safe_text, structured
 from strop.run import ScoredRun, ToolCall
 
 from .tools import Database, call, fork, snapshot

@@ -20,8 +20,8 @@ from typing import Any
 
 from strop.errors import UserMistake
 from strop.mine import Finding
-from strop.mine.failures import mine_failures
-from strop.mine.repairs import mine_repairs
+from strop.mine.failures.patterns import mine_failures
+from strop.mine.failures.repairs import mine_repairs
 from strop.propose.lessons import lesson_item
 
 from .data import lines, scored, task

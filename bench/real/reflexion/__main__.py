@@ -31,8 +31,8 @@ from bench.real.reflexion.measures import (
 from bench.real.reflexion.page import page
 from strop.context import count_tokens
 from strop.embed import resolve_embedder
-from strop.mine.distil import Cluster, assignments, distil, duplicates
-from strop.mine.lesson_text import keys, plan
+from strop.mine.texts.distil import Cluster, assignments, distil, duplicates
+from strop.mine.texts.plans import keys, plan
 from strop.propose.brief import Brief
 from strop.propose.curation import Curation, CurationPolicy
 from strop.run import Run, ScoredRun

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
 
-from strop.mine.distil import Cluster, assignments
+from strop.mine.texts.distil import Cluster, assignments
 
 Vectors = NDArray[np.float32]
 Figures = dict[str, float]

@@ -141,7 +141,7 @@ _OPENING = """# Lessons into rules, without a model
 <!-- Written by `{command}`; do not edit. -->
 
 Reflexion's agents wrote a lesson after each failure: in ALFWorld, by the last trial, {lessons} of
-them ({distinct} distinct) on {environments} environments. `strop.mine.distil` makes at most 20
+them ({distinct} distinct) on {environments} environments. `strop.mine.texts.distil` makes at most 20
 rules of them; every lesson is in exactly one. Do lessons on one kind of task meet, across
 environments, and would a person recognise the rules?
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from strop.context import Library, count_tokens, keys, retrievable, select
 from strop.embed import Embedder
-from strop.mine.facts import FactMiner
-from strop.mine.repairs import mine_repairs
+from strop.mine.facts.miner import FactMiner
+from strop.mine.failures.repairs import mine_repairs
 from strop.propose.brief import Brief
 from strop.propose.facts import MinedFacts
 from strop.propose.lessons import MinedLessons

@@ -3,7 +3,7 @@
 So a good half is not lost with a bad one. It is no search for the best subset: every proposal is a
 look at the held-out tasks, and how many there may be is for the caller.
 
-Next file: `memories.py`.
+Next file: `bootstrap/transfer.py`.
 """
 
 from collections import deque

@@ -5,7 +5,7 @@ the trust ``untrusted`` and under ids of their own. No production task is shown 
 gate took it. Clauses stay where they are: instructions are for a person to copy. It says what may
 be proposed; proposing it is `bundles.py`.
 
-Next file: `bootstrap/bundles.py`.
+Next file: `memories.py`.
 """
 
 import sys

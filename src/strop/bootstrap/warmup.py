@@ -4,7 +4,7 @@ Where the scorer cannot tell, a person can: their scores are read from a file he
 one by the command. A run that waits for a person's score is not run again, so an interrupted
 warm-up goes on where it stopped. It proposes nothing: `loops.hear_once` takes over from here.
 
-Next file: `bootstrap/transfer.py`.
+Next file: `bootstrap/bundles.py`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -7,11 +7,15 @@
     assembling.py  to an agent that can run
     output.py      consoles, JSON, tables, numbers
     progress.py    what is told while evaluations run
-    setup.py       init            doctor.py     doctor
+    beginning.py   demo, init, doctor: their options    setup.py     init
+    doctor.py      doctor          demo.py       demo   budgeting.py bounds of a cycle
     running.py     run             evaluating.py eval          improving.py  improve
+    bootstrapping.py  seed         warming.py    warmup        transferring.py  transfer
+    mining.py      mine            reading.py    runs for mine
+    memory.py      memory          explaining.py explain
     releasing.py   rollback        history.py    log, score, audit verify
     showing.py     diff, show      traces.py     import, export
-    tasks.py       tasks split, tasks check                    demo.py       demo
+    tasks.py       tasks split, tasks check
 
 Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2 misused, 3
 inconclusive, 130 interrupted. No command decides anything: they parse, call and print.

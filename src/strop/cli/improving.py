@@ -35,7 +35,7 @@ from strop.jsonvalue import JsonObject
 from strop.levers import resolve_levers
 from strop.loops import improve_once, plan_cycle
 from strop.parts import Parts
-from strop.propose.reflect import Reflector
+from strop.propose.reflect.reflector import Reflector
 from strop.task import Split
 
 __all__ = ["INCONCLUSIVE", "VERDICT_STYLES", "cycle_blocks", "improve", "plan"]

@@ -28,12 +28,12 @@ from strop.errors import BadInput, UserMistake
 from strop.evidence import sources
 from strop.jsonvalue import Json, as_text
 from strop.mine import Finding
-from strop.mine.facts import mine_facts
-from strop.mine.failures import mine_failures
+from strop.mine.facts.miner import mine_facts
+from strop.mine.failures.patterns import mine_failures
+from strop.mine.failures.repairs import mine_repairs
 from strop.mine.feedback import feedback_texts
-from strop.mine.orders import mine_orders
+from strop.mine.orders.patterns import mine_orders
 from strop.mine.preferences import mine_preferences
-from strop.mine.repairs import mine_repairs
 from strop.mine.resolutions import Answered, mine_resolutions
 from strop.run import ScoredRun, load_runs
 from strop.store import Store

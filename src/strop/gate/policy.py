@@ -4,7 +4,7 @@ Pure: no clock, no store, no randomness. The policy here is a plain margin on th
 difference, with its standard error beside it; it is what anytime-valid evidence will be measured
 against. Undecided is a decision of its own (`inconclusive`) and never ships.
 
-Next file: `release.py`.
+Next file: `gate/kappa.py`.
 """
 
 import math

@@ -4,13 +4,13 @@ Next file: `mine/finding.py`.
 """
 
 from strop.mine.confusions import mine_confusions
-from strop.mine.facts import mine_facts
-from strop.mine.failures import mine_failures
+from strop.mine.facts.miner import mine_facts
+from strop.mine.failures.patterns import mine_failures
+from strop.mine.failures.repairs import mine_repairs
 from strop.mine.feedback import feedback_texts
 from strop.mine.finding import Finding
-from strop.mine.orders import mine_orders
+from strop.mine.orders.patterns import mine_orders
 from strop.mine.preferences import mine_preferences
-from strop.mine.repairs import mine_repairs
 from strop.mine.resolutions import Answered, mine_resolutions
 from strop.mine.successes import mine_answers
 

@@ -3,7 +3,7 @@
 Takes confidences and whether each answer was right, on tasks that the answering model had not seen.
 It knows nothing of models, answers or tables.
 
-Next file: `propose/__init__.py`.
+Next file: `mine/texts/__init__.py`.
 """
 
 import math

@@ -3,7 +3,7 @@
 A run can fail without any error: the answer is simply another one. Where right answers repeat, such
 failures have a pattern. Needs no model; what does not repeat is left alone.
 
-Next file: `mine/resolutions.py`.
+Next file: `mine/failures/__init__.py`.
 """
 
 import math

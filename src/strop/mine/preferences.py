@@ -3,7 +3,7 @@
 Groups what `feedback.py` found by meaning, with vectors that are handed in: nothing here embeds,
 and no model is asked. What only one task's people said is not claimed.
 
-Next file: `mine/successes.py`.
+Next file: `mine/resolutions.py`.
 """
 
 import re

@@ -2,7 +2,7 @@
 
 Needs no model. Makes findings; turning them into examples is `propose/examples.py`.
 
-Next file: `propose/__init__.py`.
+Next file: `mine/confusions.py`.
 """
 
 from collections.abc import Iterable, Mapping

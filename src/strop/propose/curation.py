@@ -8,7 +8,7 @@ spec, and the earlier spec keeps its items.
 It touches nothing protected and nothing that a person wrote, and it settles no contradiction: both
 sides stay, and `Curation.review` says so.
 
-Next file: `gate/__init__.py`.
+Next file: `propose/reflect/__init__.py`.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -17,9 +17,9 @@ from typing import Literal
 
 from strop.context import count_tokens
 from strop.errors import BadInput
-from strop.mine.contradictions import Contradiction, contradictions
-from strop.mine.distil import duplicates
 from strop.mine.finding import Finding
+from strop.mine.texts.contradictions import Contradiction, contradictions
+from strop.mine.texts.distil import duplicates
 from strop.propose.brief import Brief
 from strop.propose.curation_rules import (
     Distiller,

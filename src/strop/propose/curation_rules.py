@@ -1,7 +1,7 @@
 """Rules in the place of lessons: what a model answered held to what was asked, and the items.
 
 A model that distils is somebody else's; its word is taken only if every lesson is accounted for
-once and no rule repeats a task. Anything else, and the medoids of `mine/distil.py` serve.
+once and no rule repeats a task. Anything else, and the medoids of `mine/texts/distil.py` serve.
 
 Next file: `propose/curation.py`.
 """
@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strop.jsonvalue import Json, digest
-from strop.mine.distil import distil
-from strop.mine.lesson_text import keys, shared_advice
+from strop.mine.texts.distil import distil
+from strop.mine.texts.plans import keys, shared_advice
 from strop.notes import note_keys
 from strop.propose.brief import Brief
-from strop.propose.leakage import copies, labels_in
+from strop.propose.reflect.leakage import copies, labels_in
 from strop.spec import AgentSpec, Item, Kind, Provenance, Trust
 from strop.task import Task
 

@@ -4,7 +4,7 @@ Facts come and go with the world: one that a later result contradicts is taken o
 saw for long expires, one that reads differently now is revised. What is unchanged is left alone, so
 that a spec does not get a new version for nothing. No model is asked.
 
-Next file: `gate/__init__.py`.
+Next file: `propose/heuristics.py`.
 """
 
 from collections.abc import Iterator, Sequence

@@ -2,9 +2,9 @@
 
 A lesson is a memory item of type ``lesson``. Its id is made of what it is about, not of how often
 it was seen, so that more evidence revises it only when its text changes. No model is asked. What
-makes a finding trustworthy was decided in `mine/repairs.py`; this file only bounds and words.
+makes a finding trustworthy was decided in `mine/failures/repairs.py`; this bounds and words it.
 
-Next file: `gate/__init__.py`.
+Next file: `propose/facts.py`.
 """
 
 import hashlib

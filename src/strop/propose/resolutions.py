@@ -4,7 +4,7 @@ Puts the table of a finding into the spec, makes a new version of it when there 
 know, and retires standard answers that later feedback says are wrong. No model is asked, and no
 table is learned here: that is `mine/resolutions.py`.
 
-Next file: `gate/__init__.py`.
+Next file: `propose/curation_rules.py`.
 """
 
 from collections.abc import Iterable

@@ -2,7 +2,7 @@
 
 An example is judged by the tasks for which it was the most trusted one shown. No model is asked.
 
-Next file: `propose/facts.py`.
+Next file: `propose/confusions.py`.
 """
 
 import math
