@@ -141,8 +141,8 @@ _OPENING = """# Lessons into rules, without a model
 <!-- Written by `{command}`; do not edit. -->
 
 Reflexion's agents wrote a lesson after each failure: in ALFWorld, by the last trial, {lessons} of
-them ({distinct} distinct) on {environments} environments. `strop.mine.texts.distil` makes at most 20
-rules of them; every lesson is in exactly one. Do lessons on one kind of task meet, across
+them ({distinct} distinct) on {environments} environments. `strop.mine.texts.distil` makes at
+most 20 rules of them; every lesson is in exactly one. Do lessons on one kind of task meet, across
 environments, and would a person recognise the rules?
 
 The logs name no task. The family of an environment is derived from what most of its own lessons

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from strop.jsonvalue import Json, is_object
 from strop.mine.calls import Call
