@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strop.context import count_tokens
+from strop.mine.calls import calls_of
 from strop.mine.facts.calls import normal_call, reads_only
 from strop.mine.facts.miner import FactMiner, FactRules, mine_facts
 from strop.mine.facts.names import names_in, unknown_in, without_values
@@ -404,6 +405,6 @@ def test_twenty_thousand_calls_are_one_quick_pass():
     ]
     began = time.process_time()
     for one in runs:
-        miner.add(one)
+        miner.add(one, calls_of(one.run))
     miner.findings()
     assert time.process_time() - began < 15

@@ -12,16 +12,18 @@ from dataclasses import dataclass, field
 from strop.jsonvalue import Json, as_text, canonical
 from strop.mine import (
     Answered,
+    FactMiner,
+    FailureMiner,
     Finding,
+    Miner,
+    RepairMiner,
     feedback_texts,
     mine_answers,
     mine_confusions,
-    mine_facts,
-    mine_failures,
     mine_orders,
     mine_preferences,
-    mine_repairs,
     mine_resolutions,
+    mine_stream,
 )
 from strop.propose import Embed
 from strop.resolution import TABLE
@@ -95,12 +97,14 @@ async def gather(
     best = _best_runs(runs, teaching)
     known = await _known(best, teaching, scorer, good)
     findings = list(mine_answers(best.values(), known=known, threshold=good))
+    miners: list[Miner] = []
     if "lessons" in levers:
         findings += mine_confusions(best.values(), known=known, tasks=teaching)
-        findings += mine_failures(runs, tasks=teaching, good=good)
-        findings += mine_repairs(runs, tasks=teaching)
+        miners += [FailureMiner(tasks=teaching, good=good), RepairMiner(tasks=teaching)]
     if "facts" in levers:
-        findings += mine_facts(runs, tasks=teaching)
+        miners.append(FactMiner(tasks=teaching))
+    if miners:
+        findings += mine_stream(runs, miners)
     if "heuristics" in levers:
         findings += mine_orders(runs, tasks=teaching, good=good, poor=poor)
     if "preferences" in levers:

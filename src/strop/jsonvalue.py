@@ -151,10 +151,14 @@ def canonical(value: Json) -> str:
     Raises:
         BadInput: See `checked`.
     """
-    plain = checked(value, levels=RECORD_LEVELS)
-    return json.dumps(
-        plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
+    return _compact(checked(value, levels=RECORD_LEVELS))
+
+
+# Made once: `json.dumps` makes an encoder at each call that is not by its defaults.
+_compact = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+).encode
+_readable = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
 
 
 def json_lines(path: Path, *, what: str) -> Iterator[tuple[str, object]]:
@@ -192,6 +196,4 @@ def digest(value: Json) -> str:
 
 def as_text(value: Json) -> str:
     """How a value reads inside a prompt: strings as they are, anything else as compact JSON."""
-    if isinstance(value, str):
-        return value
-    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+    return value if isinstance(value, str) else _readable(value)

@@ -172,7 +172,7 @@ def step_from_json(value: JsonObject, *, where: str = "step") -> Step:
 
     def text(name: str) -> str | None:
         item = value.get(name)
-        return None if item is None else as_text(item)
+        return item if item is None or isinstance(item, str) else as_text(item)
 
     try:
         match value["kind"]:

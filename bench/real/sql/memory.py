@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from strop.context import Library, count_tokens, keys, retrievable, select
 from strop.embed import Embedder
+from strop.mine.calls import calls_of
 from strop.mine.facts.miner import FactMiner
 from strop.mine.failures.repairs import mine_repairs
 from strop.propose.brief import Brief
@@ -153,7 +154,7 @@ def replay(
         items = choose(memory, task, query)
         yield Shown(row, tuple(earlier.get(row.db, ())), tuple(items))
         tasks[scored.run.task] = row.task(gold=gold)
-        miner.add(scored)
+        miner.add(scored, calls_of(scored.run))
         runs.append(scored)
         earlier.setdefault(row.db, []).append(row)
 

@@ -4,19 +4,23 @@ Next file: `mine/finding.py`.
 """
 
 from strop.mine.confusions import mine_confusions
-from strop.mine.facts.miner import mine_facts
-from strop.mine.failures.patterns import mine_failures
-from strop.mine.failures.repairs import mine_repairs
+from strop.mine.facts import FactMiner, mine_facts
+from strop.mine.failures import FailureMiner, RepairMiner, mine_failures, mine_repairs
 from strop.mine.feedback import feedback_texts
 from strop.mine.finding import Finding
-from strop.mine.orders.patterns import mine_orders
+from strop.mine.orders import mine_orders
 from strop.mine.preferences import mine_preferences
 from strop.mine.resolutions import Answered, mine_resolutions
+from strop.mine.stream import Miner, mine_stream
 from strop.mine.successes import mine_answers
 
 __all__ = [
     "Answered",
+    "FactMiner",
+    "FailureMiner",
     "Finding",
+    "Miner",
+    "RepairMiner",
     "feedback_texts",
     "mine_answers",
     "mine_confusions",
@@ -26,4 +30,5 @@ __all__ = [
     "mine_preferences",
     "mine_repairs",
     "mine_resolutions",
+    "mine_stream",
 ]

@@ -3,7 +3,7 @@
 Foreign traces record a failed call in many ways: as an error, as a result that begins with
 "Error", as an object with an `error` or a `returncode`. They are made one here.
 
-Next file: `mine/successes.py`.
+Next file: `mine/stream.py`.
 """
 
 import json

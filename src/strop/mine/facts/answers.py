@@ -249,6 +249,10 @@ class Answers:
         )
 
 
+# Made once: `json.dumps` makes an encoder at each call.
+_encoded = json.JSONEncoder(sort_keys=True, default=str).encode
+
+
 def _mark(result: Json) -> bytes | None:
     """A digest of a result; `None` where it is empty."""
     if isinstance(result, str):
@@ -258,7 +262,7 @@ def _mark(result: Json) -> bytes | None:
         return _hash(f"{len(text)} {text[:_HASHED]}")
     if result is None or (isinstance(result, Sequence | Mapping) and not result):
         return None
-    return _hash(json.dumps(result, sort_keys=True, default=str))
+    return _hash(_encoded(result))
 
 
 def _cut(result: Json) -> Json:

@@ -10,7 +10,15 @@ from strop.jsonvalue import Json, as_text, is_object
 from strop.mine.facts.hints import SQL, Hints
 from strop.mine.facts.names import words_of
 
-__all__ = ["call_text", "normal_call", "opening", "reads_only", "spoken", "template"]
+__all__ = [
+    "call_text",
+    "cannot_read",
+    "normal_call",
+    "opening",
+    "reads_only",
+    "spoken",
+    "template",
+]
 
 _CALL = 600  # characters of a call's text
 _PART = re.compile(r"('[^'\n]*'|\"[^\"\n]*\"|`[^`\n]*`)")
@@ -73,6 +81,14 @@ def reads_only(tool: str, call: str, hints: Hints = SQL) -> bool:
     if ";" in call or first == "with":  # a second statement, or one behind a clause
         return not any(word in hints.writers for word in words_of(call))
     return True
+
+
+def cannot_read(tool: str, args: Json, hints: Hints = SQL) -> bool:
+    """What `reads_only` says of several arguments by name, before they are written out as text."""
+    if not is_object(args) or sum(1 for value in args.values() if value is not None) < 2:
+        return False
+    named = _LETTERS.match(tool)
+    return named is None or named.group().casefold() not in hints.readers
 
 
 def opening(text: str) -> str:

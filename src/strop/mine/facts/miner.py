@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from strop.jsonvalue import as_text
-from strop.mine.calls import calls_of
+from strop.mine.calls import Call
 from strop.mine.facts.answers import Answer, Answers, Asked
-from strop.mine.facts.calls import call_text, opening, reads_only, spoken
+from strop.mine.facts.calls import call_text, cannot_read, opening, reads_only, spoken
 from strop.mine.facts.evidence import Evidence, Sighting
 from strop.mine.facts.hints import SQL, Hints
 from strop.mine.facts.lines import containers_line, members_line, whole_line
@@ -27,6 +27,7 @@ from strop.mine.facts.results import compacted, is_data, parsed
 from strop.mine.facts.scopes import Scope
 from strop.mine.facts.shapes import shapes
 from strop.mine.finding import Finding
+from strop.mine.stream import mine_stream
 from strop.run import ScoredRun
 from strop.task import Task
 
@@ -85,10 +86,7 @@ def mine_facts(
         null), ``holds``: false where later results contradict what was a fact before, and ``said``:
         true where the line of all containers says it already.
     """
-    miner = FactMiner(tasks=tasks, rules=rules)
-    for scored in runs:
-        miner.add(scored)
-    return miner.findings()
+    return mine_stream(runs, [FactMiner(tasks=tasks, rules=rules)])
 
 
 class FactMiner:
@@ -110,8 +108,8 @@ class FactMiner:
         # Traces repeat their calls but for the values; reading one takes longer than finding it.
         self._read = lru_cache(maxsize=8_192)(lambda text: names_in(text, self._hints))
 
-    def add(self, scored: ScoredRun) -> None:
-        """One more run, later than those before it."""
+    def add(self, scored: ScoredRun, calls: tuple[Call, ...]) -> None:
+        """One more run, later than those before it, with its calls."""
         run = scored.run
         task = None if self._tasks is None else self._tasks.get(run.task)
         if self._tasks is not None and task is None:
@@ -125,7 +123,9 @@ class FactMiner:
         category = (task.category if task is not None else None) or ""
         openings: dict[str, Scope] = {}
         used: dict[str, Scope] = {}
-        for call in calls_of(run):
+        for call in calls:
+            if cannot_read(call.tool, call.args, self._hints):
+                continue
             text = call_text(call.args)
             if not reads_only(call.tool, text, self._hints):
                 continue

@@ -1,8 +1,8 @@
 """What calls of one family give in common: fields of their results, and values that never vary.
 
 Objects are about somebody or something; what is worth remembering of them is their shape, not
-whose address it was. A call without arguments (a list of airports) is left to `mine/facts/miner.py`,
-which keeps its values.
+whose address it was. A call without arguments (a list of airports) is left to
+`mine/facts/miner.py`, which keeps its values.
 
 Next file: `mine/facts/scopes.py`.
 """

@@ -12,7 +12,7 @@
 Next file: `mine/failures/templates.py`.
 """
 
-from strop.mine.failures.patterns import mine_failures
-from strop.mine.failures.repairs import mine_repairs
+from strop.mine.failures.patterns import FailureMiner, mine_failures
+from strop.mine.failures.repairs import RepairMiner, mine_repairs
 
-__all__ = ["mine_failures", "mine_repairs"]
+__all__ = ["FailureMiner", "RepairMiner", "mine_failures", "mine_repairs"]

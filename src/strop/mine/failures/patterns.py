@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from strop.jsonvalue import Json, salvaged
-from strop.mine.calls import Call, calls_of
+from strop.mine.calls import Call
 from strop.mine.failures.templates import (
     Template,
     cause_lines,
@@ -23,6 +23,7 @@ from strop.mine.failures.templates import (
 )
 from strop.mine.failures.trust import Sources, quotable, safe_text
 from strop.mine.finding import Finding
+from strop.mine.stream import mine_stream
 from strop.run import CodeRun, ErrorStep, Message, ModelCall, ScoredRun, Step, ToolCall
 from strop.task import Task
 
@@ -110,23 +111,46 @@ def mine_failures(
     Above 50,000 different templates those seen in one task are dropped while mining; only then
     does the order of the runs matter.
     """
-    held: dict[_Key, _Cluster] = {}
-    for scored in runs:
-        _take(scored, held, good)
+    return mine_stream(runs, [FailureMiner(tasks=tasks, min_tasks=min_tasks, good=good)])
+
+
+class FailureMiner:
+    """`mine_failures`, one run at a time."""
+
+    def __init__(
+        self,
+        *,
+        tasks: Mapping[str, Task] | None = None,
+        min_tasks: int = 1,
+        good: float = 0.8,
+    ) -> None:
+        self._tasks, self._min_tasks, self._good = tasks or {}, min_tasks, good
+        self._held: dict[_Key, _Cluster] = {}
+
+    def add(self, scored: ScoredRun, calls: tuple[Call, ...]) -> None:
+        """One more run, with its calls."""
+        held = self._held
+        _take(scored, calls, held, self._good)
         if len(held) > _MOST_TEMPLATES:
             for key in [key for key, cluster in held.items() if len(cluster.tasks) == 1]:
                 del held[key]
-    clusters = [
-        (key, cluster) for key, cluster in _merged(held).items() if len(cluster.tasks) >= min_tasks
-    ]
-    clusters.sort(key=lambda kc: (-len(kc[1].tasks), -kc[1].times, kc[0]))
-    return tuple(_finding(key, cluster, tasks or {}) for key, cluster in clusters)
+
+    def findings(self) -> tuple[Finding, ...]:
+        """The errors that recur in the runs so far."""
+        clusters = [
+            (key, cluster)
+            for key, cluster in _merged(self._held).items()
+            if len(cluster.tasks) >= self._min_tasks
+        ]
+        clusters.sort(key=lambda kc: (-len(kc[1].tasks), -kc[1].times, kc[0]))
+        return tuple(_finding(key, cluster, self._tasks) for key, cluster in clusters)
 
 
-def _take(scored: ScoredRun, held: dict[_Key, _Cluster], good: float) -> None:
+def _take(
+    scored: ScoredRun, calls: tuple[Call, ...], held: dict[_Key, _Cluster], good: float
+) -> None:
     """Add one run's failures to what is held."""
     run = scored.run
-    calls = calls_of(run)
     sources: Sources | None = None
     seen: set[_Key] = set()
     for failure in _failures(scored, calls):

@@ -12,12 +12,14 @@ Next file: `mine/facts/__init__.py`.
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
+from strop.mine.calls import Call
 from strop.mine.failures.claims import Mended, Stuck, mended_finding, stuck_finding
 from strop.mine.failures.diff import LOOSE, Edit
 from strop.mine.failures.table import NAMED, Cause, Failure, Support, Table
 from strop.mine.failures.trust import quotable, safe_text
 from strop.mine.failures.words import tellable
 from strop.mine.finding import Finding
+from strop.mine.stream import mine_stream
 from strop.run import ScoredRun
 from strop.task import Task
 
@@ -52,20 +54,33 @@ def mine_repairs(
         ``worked`` and ``failed`` (times), and ``trust``: in how many tasks nobody had told the
         agent.
     """
-    table = Table()
-    for scored in runs:
-        table.add(scored)
-    grouped, failures = table.grouped()
-    found: list[Finding] = []
-    mended: set[Cause] = set()
-    for cause, by_edit in grouped.items():
-        for edit, support in _best(by_edit, min_tasks):
-            mended.add(cause)
-            found.append(_mended(cause, edit, support, by_edit, tasks or {}))
-    for cause, failure in failures.items():
-        if failure.cause or Cause(cause.tool, cause.template) not in mended:
-            found += _stuck(cause, failure, table, tasks or {}, min_tasks)
-    return tuple(sorted(found, key=lambda f: (-int(str(f.data["n_tasks"])), f.claim)))
+    return mine_stream(runs, [RepairMiner(tasks=tasks, min_tasks=min_tasks)])
+
+
+class RepairMiner:
+    """`mine_repairs`, one run at a time."""
+
+    def __init__(self, *, tasks: Mapping[str, Task] | None = None, min_tasks: int = 2) -> None:
+        self._tasks, self._min_tasks = tasks or {}, min_tasks
+        self._table = Table()
+
+    def add(self, scored: ScoredRun, calls: tuple[Call, ...]) -> None:
+        """One more run, with its calls."""
+        self._table.add(scored, calls)
+
+    def findings(self) -> tuple[Finding, ...]:
+        """The lessons that held in the runs so far."""
+        grouped, failures = self._table.grouped()
+        found: list[Finding] = []
+        mended: set[Cause] = set()
+        for cause, by_edit in grouped.items():
+            for edit, support in _best(by_edit, self._min_tasks):
+                mended.add(cause)
+                found.append(_mended(cause, edit, support, by_edit, self._tasks))
+        for cause, failure in failures.items():
+            if failure.cause or Cause(cause.tool, cause.template) not in mended:
+                found += _stuck(cause, failure, self._table, self._tasks, self._min_tasks)
+        return tuple(sorted(found, key=lambda f: (-int(str(f.data["n_tasks"])), f.claim)))
 
 
 def _mended(

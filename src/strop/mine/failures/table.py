@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
-from strop.mine.calls import NO_OUTPUT, Call, calls_of
+from strop.mine.calls import NO_OUTPUT, Call
 from strop.mine.failures.diff import LOOSE, Edit, Flat, args_of, edits, related, words_of
 from strop.mine.failures.next_steps import Aftermath, Habits, deeds
 from strop.mine.failures.templates import (
@@ -97,10 +97,9 @@ class Table:
         self.failures: dict[Cause, Failure] = {}
         self.habits = Habits()
 
-    def add(self, scored: ScoredRun) -> None:
-        """Take in one run."""
+    def add(self, scored: ScoredRun, calls: tuple[Call, ...]) -> None:
+        """Take in one run, with its calls."""
         run = scored.run
-        calls = calls_of(run)
         self.habits.count(calls, run.task)
         failed = [at for at, call in enumerate(calls) if call.error is not None][:_FAILURES]
         hidden = [(at, cause_lines(c.result)) for at, c in enumerate(calls) if c.error is None]
