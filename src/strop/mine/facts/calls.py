@@ -46,8 +46,10 @@ def call_text(args: Json) -> str:
 def normal_call(text: str) -> str:
     """A call's text without what makes no difference: spacing, case of words, the last mark.
 
-    What is quoted keeps its case.
+    What is quoted keeps its case. Arguments by name are as `call_text` wrote them, which is one way.
     """
+    if text.startswith('{"'):
+        return text
     text = text.rstrip(";. \n\t")
     if _QUOTES.isdisjoint(text):
         return " ".join(text.casefold().split())

@@ -135,25 +135,40 @@ class Sources:
     run: Run
     calls: tuple[Call, ...] = field(repr=False)
 
-    @cached_property
-    def _texts(self) -> tuple[tuple[int, bool, str], ...]:
+    def _texts(self) -> Iterator[tuple[int, bool, str]]:
         """All that was said, in order, in lower case: position, whether a result, text.
 
-        What a step was asked comes before what it gave.
+        What a step was asked comes before what it gave. Read only as far as somebody asks, once.
         """
-        out = [(-1, False, _text(self.run.input))]
+        yield from self._read
+        for at, heard, text in self._unread:
+            if text:
+                self._read.append((at, heard, text[:_MOST].lower()))
+                yield self._read[-1]
+
+    @cached_property
+    def _read(self) -> list[tuple[int, bool, str]]:
+        return []
+
+    @cached_property
+    def _unread(self) -> Iterator[tuple[int, bool, str]]:
+        return self._spoken()
+
+    def _spoken(self) -> Iterator[tuple[int, bool, str]]:
+        yield -1, False, _text(self.run.input)
         for at, step in enumerate(self.run.steps):
             if isinstance(step, ToolCall):
-                out.append((at, False, _text(step.args)))
-                out += [(at, True, step.error or ""), (at, True, _text(step.result))]
+                yield at, False, _text(step.args)
+                yield at, True, step.error or ""
+                yield at, True, _text(step.result)
             elif isinstance(step, CodeRun):
-                out.append((at, False, step.source))
-                out += [(at, True, step.error or ""), (at, True, step.output)]
+                yield at, False, step.source
+                yield at, True, step.error or ""
+                yield at, True, step.output
             elif isinstance(step, ErrorStep):
-                out.append((at, True, step.message))
+                yield at, True, step.message
             elif isinstance(step, Message):
-                out.append((at, step.role not in _PEOPLE, step.content))
-        return tuple((at, heard, text[:_MOST].lower()) for at, heard, text in out if text)
+                yield at, step.role not in _PEOPLE, step.content
 
     @cached_property
     def _said(self) -> tuple[tuple[int, str], ...]:
@@ -170,7 +185,7 @@ class Sources:
         lower = _plain_word(word)
         if not lower:
             return False
-        for at, heard, text in self._texts:
+        for at, heard, text in self._texts():
             if at >= before:
                 return False
             if _stands(lower, text):
