@@ -15,7 +15,6 @@ from strop.bootstrap import (
     LEVERS,
     Bundles,
     Demonstrations,
-    HeldOut,
     Setting,
     Teacher,
     admitted,
@@ -32,6 +31,7 @@ from strop.bootstrap.seed import BY_PEOPLE, demonstration, unfit
 from strop.errors import BadInput, ModelFailed
 from strop.evaluation import Budget
 from strop.gate import Decision
+from strop.heldout import HeldOut
 from strop.mine.resolutions import Answered, mine_resolutions
 from strop.models.scripted import ScriptedModel
 from strop.propose import Brief

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 import pytest
 
 from strop import Kind, Run, SelfImprovingAgent, Split, Task
-from strop.errors import ChangeRefused
 from strop.gate import Decision
 from strop.grading import by_own_criteria, disputes, held_out_grades
 from strop.loops import hear_once
@@ -38,6 +37,8 @@ class Proposes:
     name: str = "person:criteria"
 
     async def __call__(self, brief):
+        if not self.changes:
+            return None
         return Proposal(
             parent=brief.spec.id,
             changes=self.changes,
@@ -109,8 +110,51 @@ async def test_criteria_that_change_nothing_are_refused(desk):
 
 async def test_criteria_come_by_themselves(desk):
     clause = Item(id="c", kind=Kind.CLAUSE, content={"text": "Be brief."})
-    with pytest.raises(ChangeRefused, match="by themselves"):
-        await heard(desk, Add(item=SHORT), Add(item=clause))
+    cycle = await heard(desk, Add(item=SHORT), Add(item=clause))
+    assert cycle.attempts == ()
+    assert "by themselves" in dict(cycle.failures)["person:criteria"]
+
+
+async def test_each_change_of_criteria_is_compared_with_those_that_hold_by_then(desk):
+    scored_by_people(desk)
+    noisy = Item(id="criterion-odd", kind=Kind.CRITERION, content={"text": "Is it odd?"})
+    good, bad = Proposes((Add(item=SHORT),)), Proposes((Add(item=noisy),), name="more:criteria")
+    cycle = await hear_once(replace(desk.parts, proposers=(good, bad)))
+    first, second = cycle.attempts
+    assert first.verdict.decision is Decision.ACCEPT
+    # On its own it would look better than the first criteria alone.
+    assert second.verdict.decision is not Decision.ACCEPT
+    assert second.verdict.reasons[0].data["before"] == first.verdict.reasons[0].data["after"]
+
+
+async def test_looks_at_peoples_scores_count_on_as_more_come_in(desk):
+    scored_by_people(desk)
+    same = Item(id="criterion-more", kind=Kind.CRITERION, content={"text": "Is it very kind?"})
+    again = Item(id="criterion-again", kind=Kind.CRITERION, content={"text": "Is it so kind?"})
+    await heard(desk, Add(item=same))
+    task = Task(id="new", input="one more", split=Split.PRODUCTION)
+    run = Run(id="run-new", task="new", input="one more", split=Split.PRODUCTION, output="brief")
+    desk.store.put_run(run, human_score(1.0, by="ann"), task=task)
+    await heard(desk, Add(item=again))
+    bodies = [entry.body for entry, _ in desk.store.ledger() if entry.kind == "verdict"]
+    assert [body["looks"] for body in bodies] == [1, 2]
+
+
+async def test_a_grade_is_asked_for_once(desk):
+    scored_by_people(desk)
+    asked = []
+
+    async def counting(instructions, prompt, schema):
+        asked.append(prompt)
+        return await ask(instructions, prompt, schema)
+
+    desk.parts = replace(desk.parts, scorer=Judge(criteria=(KIND,), ask=counting))
+    same = Item(id="criterion-more", kind=Kind.CRITERION, content={"text": "Is it very kind?"})
+    await heard(desk, Add(item=same))
+    before = len(asked)
+    assert before > 80
+    await hear_once(replace(desk.parts, proposers=(Proposes(()),)))
+    assert len(asked) == before
 
 
 async def test_what_teaches_never_decides(desk):

@@ -1,15 +1,21 @@
 """Levers from end to end: what runs taught is proposed, judged on held-out tasks, and shown."""
 
+from dataclasses import dataclass, replace
+
 import pytest
 from pydantic_ai.messages import ModelResponse, TextPart, ToolCallPart, ToolReturnPart
 from pydantic_ai.models.function import FunctionModel
 
-from strop import Kind, SelfImprovingAgent
+from strop import Budget, Kind, SelfImprovingAgent, trial
 from strop.errors import BadInput
 from strop.gate import Decision
 from strop.levers import DEFAULT, LEVERS, resolve_levers
 from strop.models import ScriptedModel
-from strop.propose.reflect.reflector import Reflector
+from strop.propose import Aim, Proposal
+from strop.propose.reflect.reflector import Reflection, Reflector
+from strop.run import Usage
+from strop.spec import Add, Item, Remove, Revise, apply
+from strop.store import ReleaseConflict
 
 
 def book(flight: str, **wanted: str) -> str:
@@ -41,7 +47,7 @@ def reserve(flight: str, wanted: dict[str, str]) -> str:
 
 
 def tasks():
-    for i, split in enumerate(["train"] * 12 + ["validation"] * 16):
+    for i, split in enumerate(["train"] * 12 + ["validation"] * 24):
         yield {
             "id": f"t{i}",
             "input": f"Book me on flight F{i}",
@@ -88,8 +94,6 @@ def test_a_model_out_of_reach_is_told_and_the_others_go_on(desk):
 
 
 def test_what_a_model_costs_is_taken_from_the_budget(desk):
-    from strop.evaluation import Budget
-
     desk.parts = replace_proposers(desk, ("clauses",), ScriptedModel(["nonsense"] * 9))
     budget = Budget()
     cycle = desk.improve(budget=budget)
@@ -99,8 +103,6 @@ def test_what_a_model_costs_is_taken_from_the_budget(desk):
 
 
 def replace_proposers(desk, levers, model):
-    from dataclasses import replace
-
     reflections = []
     reflector = Reflector(model, record=reflections.append)
     proposers = resolve_levers(levers, reflector=reflector)
@@ -118,3 +120,96 @@ def test_levers_by_name():
     assert [p.name for p in resolve_levers(["clauses"], reflector=reflector)] == [
         "reflected:clauses"
     ]
+
+
+@dataclass(frozen=True)
+class Proposes:
+    """A proposer that says what it is told to."""
+
+    changes: tuple
+    name: str = "test:memories"
+    aim: Aim = Aim.LEANER
+
+    async def __call__(self, brief):
+        return Proposal(
+            parent=brief.spec.id,
+            changes=self.changes,
+            findings=(),
+            proposer=self.name,
+            summary="as told",
+            aim=self.aim,
+        )
+
+
+def note(name, text="Mind the gap.", **content):
+    return Item(id=name, kind=Kind.MEMORY, content={"text": text, **content})
+
+
+def hear(desk, *proposers):
+    desk.parts = replace(desk.parts, proposers=proposers)
+    return desk.improve()
+
+
+def test_more_text_is_not_leaner(desk):
+    (attempt,) = hear(desk, Proposes((Add(item=note("m", "word " * 500)),))).attempts
+    assert attempt.proposal.aim is Aim.BETTER
+    assert attempt.verdict.decision is Decision.REJECT
+
+
+def test_less_text_is_leaner_and_a_rollback_of_it_holds(desk):
+    desk.parts = replace(desk.parts, base=apply(desk.parts.base, [Add(item=note("m"))]))
+    remove = Proposes((Remove(item_id="m"),))
+    (attempt,) = hear(desk, remove).attempts
+    assert (attempt.proposal.aim, attempt.verdict.decision) == (Aim.LEANER, Decision.ACCEPT)
+    desk.rollback()
+    assert [item.id for item in desk.spec.of_kind(Kind.MEMORY)] == ["m"]
+    (attempt,) = hear(desk, remove).attempts
+    assert attempt.verdict.reasons[0].code == "rolled_back"
+    assert [item.id for item in desk.spec.of_kind(Kind.MEMORY)] == ["m"]
+
+
+def test_half_of_a_merge_is_never_released(desk):
+    both = [Add(item=note("a", about=["x"])), Add(item=note("b", "Mind the other gap."))]
+    desk.parts = replace(desk.parts, base=apply(desk.parts.base, both))
+    merged = Revise(item_id="a", item=note("a", "Mind it.", about=["x", "y"]))
+    merge = Proposes((Remove(item_id="b"), merged))
+    assert hear(desk, merge).released
+    desk.rollback()
+    assert not hear(desk, merge).released
+    assert {item.id for item in desk.spec.of_kind(Kind.MEMORY)} == {"a", "b"}
+
+
+def test_somebody_elses_release_ends_the_cycle_with_what_it_has(desk):
+    original = trial._promoted
+
+    def overtaken(*_):
+        raise ReleaseConflict("another release was made meanwhile")
+
+    trial._promoted = overtaken
+    try:
+        cycle = desk.improve()
+    finally:
+        trial._promoted = original
+    assert cycle.stopped.reasons[0].code == "overtaken"
+
+
+def test_a_spent_budget_asks_no_more_models(desk):
+    class Asks(Proposes):
+        async def __call__(self, brief):
+            desk.parts.reflections.append(Reflection(value=None, failure="no", usage=Usage(cost=1)))
+
+    cycle_parts = (Asks((), name="a:clauses"), Asks((), name="b:clauses"))
+    desk.parts = replace(desk.parts, proposers=cycle_parts)
+    cycle = desk.improve(budget=Budget(cost=0.5))
+    assert list(dict(cycle.failures)) == ["a:clauses"]
+    assert cycle.stopped.reasons[0].code == "budget"
+
+
+def test_a_rollback_keeps_what_the_configuration_says_now(desk):
+    assert desk.improve().released
+    clause = Item(id="prices", kind=Kind.CLAUSE, content={"text": "Never reveal prices."})
+    desk.parts = replace(desk.parts, base=apply(desk.parts.base, [Add(item=clause)]))
+    desk.run("Book me on flight F1")
+    desk.rollback(to="original")
+    assert [item.text for item in desk.spec.of_kind(Kind.CLAUSE)] == ["Never reveal prices."]
+    assert desk.spec.of_kind(Kind.MEMORY) == ()

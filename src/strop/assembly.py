@@ -22,6 +22,7 @@ from strop.libraries import Libraries
 from strop.models.resolve import resolve_model
 from strop.models.server import server_count
 from strop.parts import Parts
+from strop.propose.curation import CurationPolicy
 from strop.propose.reflect.reflector import Reflection, Reflector
 from strop.score import Ask, Scorer, resolve_scorer
 from strop.score.function import fingerprint
@@ -92,7 +93,11 @@ def assemble(
         pins=_pins(config, base, agent, registered),
         trials=config.trials,
         concurrency=config.concurrency or _default_concurrency(config.model),
-        proposers=resolve_levers(config.levers, reflector=reflector),
+        proposers=resolve_levers(
+            config.levers,
+            reflector=reflector,
+            curation=CurationPolicy(**config.curation.model_dump()),
+        ),
         reflections=reflections,
         floor=config.resolutions.floor,
         good=config.good,

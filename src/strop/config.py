@@ -65,6 +65,13 @@ class PolicyConfig(_Strict):
     max_loss: float = Field(0.02, ge=0)
 
 
+class CurationConfig(_Strict):
+    mode: Literal["retrieval", "window", "distil"] = "retrieval"
+    window: int = Field(50, ge=1)
+    at_most: int = Field(20, ge=1)
+    tokens: int | None = Field(None, ge=1)
+
+
 class ResolutionsConfig(_Strict):
     floor: float = Field(0.98, gt=0, lt=1)
 
@@ -91,6 +98,8 @@ class Config(_Strict):
         settings: Model settings, for example ``max_tokens``.
         policy: When a candidate may ship.
         resolutions: How often an answer that is given without a model must be right.
+        curation: How memories are kept: all of them and each task gets what is relevant
+            (``retrieval``), only the newest (``window``), or few general rules (``distil``).
         limits: Bounds of one run.
         trials: Runs per held-out task and spec.
         concurrency: Runs at a time; by default 8, and 1 per server for the embedded model.
@@ -118,6 +127,7 @@ class Config(_Strict):
     settings: dict[str, Any] = Field(default_factory=dict)
     policy: PolicyConfig = PolicyConfig()
     resolutions: ResolutionsConfig = ResolutionsConfig()
+    curation: CurationConfig = CurationConfig()
     limits: LimitsConfig = LimitsConfig()
     trials: int = Field(1, ge=1)
     concurrency: int | None = Field(None, ge=1)

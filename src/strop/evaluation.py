@@ -99,18 +99,24 @@ class Budget:
 
     def reserve(self) -> bool:
         """Take one run from the budget before it starts; False when there is none left."""
-        minutes = (time.monotonic() - self._since) / 60
-        spent: tuple[tuple[str, float | None, float], ...] = (
-            ("runs", self.runs, self._runs),
-            ("tokens", self.tokens, self._used.tokens),
-            ("cost", self.cost, self._used.cost or 0.0),
-            ("minutes", self.minutes, minutes),
-        )
-        for name, bound, used in spent:
-            if bound is not None and used >= bound:
-                self._hit = f"{name}: {bound:g}"
-                return False
+        if not (self._has("runs", self.runs, self._runs) and self.may_ask()):
+            return False
         self._runs += 1
+        return True
+
+    def may_ask(self) -> bool:
+        """Whether anything but runs is left: what a proposer's model may be asked for."""
+        minutes = (time.monotonic() - self._since) / 60
+        return (
+            self._has("tokens", self.tokens, self._used.tokens)
+            and self._has("cost", self.cost, self._used.cost or 0.0)
+            and self._has("minutes", self.minutes, minutes)
+        )
+
+    def _has(self, name: str, bound: float | None, used: float) -> bool:
+        if bound is not None and used >= bound:
+            self._hit = f"{name}: {bound:g}"
+            return False
         return True
 
     def spend(self, usage: Usage) -> None:

@@ -5,10 +5,12 @@ The store's runs meet mining here, and held-out tasks are kept out of both. It p
 Next file: `levers.py`.
 """
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
+from strop.heldout import HeldOut
 from strop.jsonvalue import Json, as_text, canonical
 from strop.mine import (
     Answered,
@@ -30,7 +32,7 @@ from strop.resolution import TABLE
 from strop.run import Run, Score, ScoredRun
 from strop.score import Judge, Scorer, score
 from strop.store import Store
-from strop.task import Split, Task, normalised
+from strop.task import Split, Task
 
 __all__ = ["Evidence", "gather", "sources"]
 
@@ -57,11 +59,19 @@ def sources(store: Store, tasks: Sequence[Task]) -> dict[str, Task]:
 
     Args:
         store: Where production tasks are kept.
-        tasks: All tasks with a split; what is held out among them is barred by id and by input.
+        tasks: All tasks with a split; what is held out among them is barred by id, by input
+            and with its paraphrases (a task of the same group).
     """
-    kept = [*store.tasks(split=Split.PRODUCTION), *store.tasks(split=Split.TRAIN)]
-    held_out = _HeldOut.of(tasks)
-    return {task.id: task for task in kept if not held_out.bars(task.id, task.text)}
+    held_out = HeldOut.of(tasks)
+    return {
+        task.id: task
+        for task in _stored(store)
+        if not held_out.bars(task.id, task.text, task.group)
+    }
+
+
+def _stored(store: Store) -> list[Task]:
+    return [*store.tasks(split=Split.PRODUCTION), *store.tasks(split=Split.TRAIN)]
 
 
 async def gather(
@@ -93,8 +103,9 @@ async def gather(
         ModelFailed: A provider's embedder cannot be reached.
     """
     teaching = sources(store, tasks)
-    runs = _TeachingRuns(store, teaching, _HeldOut.of(tasks))
-    best = _best_runs(runs, teaching)
+    groups = {task.id: task.group for task in _stored(store)}
+    runs = _TeachingRuns(store, teaching, HeldOut.of(tasks), groups)
+    best = _best_runs(runs, teaching, good)
     known = await _known(best, teaching, scorer, good)
     findings = list(mine_answers(best.values(), known=known, threshold=good))
     miners: list[Miner] = []
@@ -108,7 +119,7 @@ async def gather(
     if "heuristics" in levers:
         findings += mine_orders(runs, tasks=teaching, good=good, poor=poor)
     if "preferences" in levers:
-        feedback = feedback_texts(runs)
+        feedback = feedback_texts(runs, good=good)
         findings += mine_preferences(feedback, await embed([each.text for each in feedback]))
     if "resolutions" in levers:
         answered = _answered(best, teaching, known, good)
@@ -117,9 +128,15 @@ async def gather(
         findings += [] if table is None else [table]
     for finding in findings:
         store.put_document("finding", finding.id, finding.to_json())
-    return Evidence(
-        tasks=teaching, findings=tuple(findings), runs=tuple(deque(runs, maxlen=_RECENT))
-    )
+    return Evidence(tasks=teaching, findings=tuple(findings), runs=_newest(runs))
+
+
+def _newest(runs: Iterable[ScoredRun]) -> tuple[ScoredRun, ...]:
+    """The newest runs of train and of production, oldest first: neither crowds out the other."""
+    kept: defaultdict[Split, deque[ScoredRun]] = defaultdict(lambda: deque(maxlen=_RECENT // 2))
+    for scored in runs:
+        kept[scored.run.split].append(scored)
+    return tuple(sorted(chain.from_iterable(kept.values()), key=lambda s: s.run.at or 0.0))
 
 
 def _answered(
@@ -147,22 +164,6 @@ def _answered(
 
 
 @dataclass(frozen=True, slots=True)
-class _HeldOut:
-    """What may teach nobody: ids and inputs of validation and test tasks."""
-
-    ids: frozenset[str]
-    inputs: frozenset[str]
-
-    @classmethod
-    def of(cls, tasks: Iterable[Task]) -> "_HeldOut":
-        kept = [t for t in tasks if t.split in (Split.VALIDATION, Split.TEST)]
-        return cls(frozenset(t.id for t in kept), frozenset(normalised(t.text) for t in kept))
-
-    def bars(self, task_id: str, text: str) -> bool:
-        return task_id in self.ids or normalised(text) in self.inputs
-
-
-@dataclass(frozen=True, slots=True)
 class _TeachingRuns:
     """The train and production runs that may teach, streamed from the store at each iteration.
 
@@ -171,7 +172,8 @@ class _TeachingRuns:
 
     store: Store
     tasks: Mapping[str, Task]
-    held_out: _HeldOut
+    held_out: HeldOut
+    groups: Mapping[str, str | None]  # by task id, also of tasks that may not teach
 
     def __iter__(self) -> Iterator[ScoredRun]:
         for split in (Split.TRAIN, Split.PRODUCTION):
@@ -181,20 +183,30 @@ class _TeachingRuns:
                 if task is not None:
                     if _is_of(run, task):
                         yield scored
-                elif not self.held_out.bars(run.task, as_text(run.input)):
+                elif not self._bars(run):
                     yield scored
 
+    def _bars(self, run: Run) -> bool:
+        return self.held_out.bars(run.task, as_text(run.input), self.groups.get(run.task))
 
-def _best_runs(runs: Iterable[ScoredRun], tasks: Mapping[str, Task]) -> dict[str, ScoredRun]:
-    """The best scored run of each task, by task id."""
+
+def _best_runs(
+    runs: Iterable[ScoredRun], tasks: Mapping[str, Task], good: float
+) -> dict[str, ScoredRun]:
+    """The best scored run of each task, by task id; of good ones, rather the model's own."""
     best: dict[str, ScoredRun] = {}
     for scored in runs:
-        held = best.get(scored.run.task)
         if scored.value is None or scored.run.task not in tasks:
             continue
-        if held is None or held.value is None or scored.value > held.value:
+        held = best.get(scored.run.task)
+        if held is None or _worth(scored, good) > _worth(held, good):
             best[scored.run.task] = scored
     return best
+
+
+def _worth(scored: ScoredRun, good: float) -> tuple[bool, bool, float]:
+    value = scored.value or 0.0
+    return value >= good, TABLE not in scored.run.shown, value
 
 
 async def _known(

@@ -9,11 +9,12 @@ Next file: `evidence.py`.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 import anyio
 
 from strop.gate import Verdict, grades_of, judge_criteria, split_human
-from strop.jsonvalue import digest
+from strop.jsonvalue import Json, digest
 from strop.run import Score, ScoredRun, ScoreFailure
 from strop.score import Judge, Scorer, score
 from strop.spec import AgentSpec, Kind
@@ -59,7 +60,7 @@ async def disputes(
     """
     teach, _ = _dealt(store, tasks, seed)
     known = [scored for scored in teach if scored.run.task in tasks]
-    grades = await _graded(judge, known, tasks, seconds)
+    grades = await _graded(store, judge, known, tasks, seconds)
     return Disputes(
         runs=tuple(ScoredRun(run=s.run, score=grades.get(s.run.id)) for s in known),
         human={s.run.id: s.score for s in known if isinstance(s.score, Score)},
@@ -76,6 +77,7 @@ def held_out_grades(
 
 
 async def agreed(
+    store: Store,
     judge: Judge,
     candidate: AgentSpec,
     held_out: Sequence[ScoredRun],
@@ -87,6 +89,7 @@ async def agreed(
     """Whether the judge agrees better with people by the candidate's criteria.
 
     Args:
+        store: Where grades are kept: none is asked for twice.
         judge: Grades by the criteria in force.
         candidate: Has the changed criteria.
         held_out: Runs with a person's score that taught nothing.
@@ -95,8 +98,8 @@ async def agreed(
         seconds: For each grade.
     """
     changed = replace(judge, criteria=candidate.of_kind(Kind.CRITERION))
-    before = grades_of(held_out, await _graded(judge, held_out, tasks, seconds))
-    after = grades_of(held_out, await _graded(changed, held_out, tasks, seconds))
+    before = grades_of(held_out, await _graded(store, judge, held_out, tasks, seconds))
+    after = grades_of(held_out, await _graded(store, changed, held_out, tasks, seconds))
     return judge_criteria(before, after, looks=looks)
 
 
@@ -114,18 +117,46 @@ def _by_person(scored: ScoredRun) -> bool:
 
 
 async def _graded(
-    judge: Judge, runs: Iterable[ScoredRun], tasks: Mapping[str, Task], seconds: float
+    store: Store,
+    judge: Judge,
+    runs: Iterable[ScoredRun],
+    tasks: Mapping[str, Task],
+    seconds: float,
 ) -> dict[str, Score | ScoreFailure]:
-    """The judge's grades by run id."""
+    """The judge's grades by run id; those that are kept are not asked for again."""
     grades: dict[str, Score | ScoreFailure] = {}
     queue = iter(runs)
 
     async def work() -> None:
         for scored in queue:
-            task = tasks[scored.run.task]
-            grades[scored.run.id] = await score(judge, task, scored.run, seconds=seconds)
+            run = scored.run
+            kept = _kept(store, judge, run.id)
+            grades[run.id] = kept or await score(judge, tasks[run.task], run, seconds=seconds)
+            grade = grades[run.id]
+            if kept is None and isinstance(grade, Score):
+                body: dict[str, Json] = {"value": grade.value, "reason": grade.reason}
+                store.put_document(_GRADE, _key(judge, run.id), body)
 
     async with anyio.create_task_group() as group:
         for _ in range(_AT_ONCE):
             group.start_soon(work)
     return grades
+
+
+_GRADE = "grade"
+
+
+def _key(judge: Judge, run: str) -> str:
+    return digest([run, judge.version])
+
+
+def _kept(store: Store, judge: Judge, run: str) -> Score | None:
+    body = store.find_document(_GRADE, _key(judge, run))
+    if body is None:
+        return None
+    return Score(
+        name=judge.name,
+        value=cast("float", body["value"]),
+        reason=str(body["reason"]),
+        scorer=judge.version,
+    )

@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from strop.errors import BadInput
 from strop.propose import Proposer
 from strop.propose.confusions import ConfusionLessons
-from strop.propose.curation import Curation
+from strop.propose.curation import Curation, CurationPolicy
 from strop.propose.examples import MinedExamples
 from strop.propose.facts import MinedFacts
 from strop.propose.heuristics import MinedHeuristics
@@ -20,9 +20,11 @@ from strop.propose.lessons import MinedLessons
 from strop.propose.preferences import MinedPreferences
 from strop.propose.reflect.clauses import ReflectedClauses
 from strop.propose.reflect.criteria import ReflectedCriteria
+from strop.propose.reflect.gepa import GepaClauses
 from strop.propose.reflect.heuristics import ReflectedHeuristics
 from strop.propose.reflect.lessons import ReflectedLessons
 from strop.propose.reflect.reflector import Reflector
+from strop.propose.reflect.rules import ModelDistiller
 from strop.propose.resolutions import MinedResolutions
 from strop.propose.retirement import RetiredExamples
 
@@ -64,18 +66,24 @@ LEVERS: dict[str, Lever] = {
     "resolutions": Lever(about="answers that need no model any more", mined=(MinedResolutions,)),
     "criteria": Lever(about="what the judge grades by", reflected=(ReflectedCriteria,)),
     "curation": Lever(about="fewer memories that say the same", mined=(Curation,)),
+    "gepa": Lever(about="the system prompt, by GEPA's mutation", reflected=(GepaClauses,)),
 }
-DEFAULT = tuple(LEVERS)
+DEFAULT = tuple(name for name in LEVERS if name != "gepa")
+"""All but what needs an extra package and pulls a lever a second time."""
 
 
 def resolve_levers(
-    names: Iterable[str], *, reflector: Reflector | None = None
+    names: Iterable[str],
+    *,
+    reflector: Reflector | None = None,
+    curation: CurationPolicy | None = None,
 ) -> tuple[Proposer, ...]:
     """The proposers of the named levers, in the order of `LEVERS`.
 
     Args:
         names: Which levers.
         reflector: Asks a model; without one, all proposals are mined.
+        curation: How memories are curated; by default duplicates are merged.
 
     Raises:
         BadInput: There is no such lever.
@@ -87,8 +95,18 @@ def resolve_levers(
         raise BadInput(f"there is no lever {name!r}; {hint}", where="levers")
     proposers: list[Proposer] = []
     for name, lever in LEVERS.items():
-        if name in wanted:
+        if name == "curation" and name in wanted:
+            proposers.append(_curation(curation or CurationPolicy(), reflector))
+        elif name in wanted:
             proposers += [make() for make in lever.mined]
             if reflector is not None:
                 proposers += [reflect(reflector=reflector) for reflect in lever.reflected]
     return tuple(proposers)
+
+
+def _curation(policy: CurationPolicy, reflector: Reflector | None) -> Curation:
+    """A model words the rules, where there is one and rules are wanted."""
+    worded = reflector is not None and policy.mode == "distil"
+    return Curation(
+        policy=policy, distiller=ModelDistiller(reflector) if worded and reflector else None
+    )

@@ -12,23 +12,27 @@ from functools import partial
 from strop.agent import execute, failing_backend
 from strop.context import select
 from strop.cycle import Cycle
-from strop.errors import BadInput, ModelFailed
+from strop.errors import BadInput, ChangeRefused, ModelFailed
 from strop.evaluation import Budget, Evaluator, Progress, silent
 from strop.evidence import Evidence, gather
 from strop.grading import Disputes, by_own_criteria, disputes
 from strop.jsonvalue import Json
+from strop.mine import Finding
 from strop.parts import Parts
 from strop.propose import Brief
+from strop.propose.curation import Curation
 from strop.release import Action, Release, rollback_target
 from strop.run import Score, ScoredRun, ScoreFailure
 from strop.score import Judge, score
-from strop.settle import planned, settle
+from strop.settle import planned, rebased, settle
 from strop.spec import AgentSpec
+from strop.store import ReleaseConflict
 from strop.task import Split, Task, in_split
 from strop.trial import tried
 from strop.verdicts import (
     nothing_learned,
     out_of_budget,
+    overtaken,
     task_set,
     tried_before,
 )
@@ -147,27 +151,47 @@ def _grading_by(spec: AgentSpec, parts: Parts) -> Parts:
 
 async def _heard(parts: Parts, spec: AgentSpec, evaluator: Evaluator) -> Cycle:
     """Every proposer, one after the other."""
+    budget = evaluator.budget
     learned = await _learned(parts, spec)
     disputed = await _disputed(parts, learned)
     cycle = Cycle(parent=spec, findings=learned.findings)
     for proposer in parts.proposers:
+        if not budget.may_ask():
+            return replace(cycle, stopped=out_of_budget(str(budget.spent_by)))
         try:
             proposal = await proposer(_brief(parts, spec, learned, disputed))
-        except ModelFailed as error:
-            proposal, failures = None, [str(error)]
-        else:
-            failures = _accounted(parts, evaluator.budget)
+            failures = _accounted(parts, budget)
+            attempt = None
+            if proposal is not None:
+                attempt = await tried(parts, spec, proposal, evaluator)
+        except (ModelFailed, ChangeRefused) as error:
+            attempt, failures = None, [str(error)]
+        except ReleaseConflict as error:
+            return replace(cycle, stopped=overtaken(str(error)))
         told = tuple((proposer.name, why) for why in failures)
         cycle = replace(cycle, failures=(*cycle.failures, *told))
-        if proposal is None:
+        if attempt is None:
             continue
-        attempt = await tried(parts, spec, proposal, evaluator)
         cycle = replace(cycle, attempts=(*cycle.attempts, attempt))
-        if evaluator.budget.spent_by is not None:
-            return replace(cycle, stopped=out_of_budget(evaluator.budget.spent_by))
+        if budget.spent_by is not None:
+            return replace(cycle, stopped=out_of_budget(budget.spent_by))
         if attempt.release is not None and attempt.candidate is not None:
             spec = attempt.candidate
-    return cycle
+            # What comes next is judged by the criteria that hold now.
+            parts = _grading_by(spec, parts)
+            evaluator = parts.evaluator(budget, evaluator.progress)
+    return replace(cycle, findings=(*cycle.findings, *await _reviewed(parts, spec, learned)))
+
+
+async def _reviewed(parts: Parts, spec: AgentSpec, learned: Evidence) -> tuple[Finding, ...]:
+    """Memories that contradict one another, for a person to settle; nobody else does."""
+    found: list[Finding] = []
+    for proposer in parts.proposers:
+        if isinstance(proposer, Curation):
+            found += await proposer.review(_brief(parts, spec, learned, Disputes()))
+    for finding in found:
+        parts.store.put_document("finding", finding.id, finding.to_json())
+    return tuple(found)
 
 
 def _accounted(parts: Parts, budget: Budget) -> list[str]:
@@ -187,11 +211,21 @@ async def _learned(parts: Parts, spec: AgentSpec) -> Evidence:
         scorer=parts.scorer,
         embed=partial(parts.libraries.embed, spec),
         embedder=spec.selection.embedder,
-        levers={proposer.name.partition(":")[2] for proposer in parts.proposers},
+        levers={lever for by, lever in _names(parts) if by not in _BRINGING},
         floor=parts.floor,
         good=parts.good,
         poor=parts.poor,
     )
+
+
+# Who brings what is proposed along: there is nothing to mine for them.
+_BRINGING = {"person", "model", "transfer"}
+
+
+def _names(parts: Parts) -> list[tuple[str, str]]:
+    """Who proposes, and for which lever."""
+    parted = [proposer.name.partition(":") for proposer in parts.proposers]
+    return [(by, lever) for by, _, lever in parted]
 
 
 async def _disputed(parts: Parts, learned: Evidence) -> Disputes:
@@ -233,8 +267,8 @@ def roll_back(parts: Parts, *, to: str | None = None, by: str = "person") -> Rel
     """
     current = settle(parts.base, parts.store)
     target = rollback_target(parts.store.releases(), to=to)
-    # What was learned goes back; the model and its settings stay as the configuration says today.
-    back = replace(current, items=parts.store.spec(target.spec).items)
+    # What was learned goes back; what the configuration says stays as it says today.
+    back = rebased(parts.store.spec(target.origin), parts.base, parts.store.spec(target.spec))
     release = Release(
         spec=back.id,
         previous=current.id,
@@ -257,10 +291,11 @@ def plan_cycle(parts: Parts) -> dict[str, Json]:
     validation = in_split(parts.tasks, split=Split.VALIDATION)
     spec = planned(parts.base, parts.store)
     evaluator = parts.evaluator(Budget(), silent)
+    judged = sum(1 for _, lever in _names(parts) if lever != "criteria")  # people judge those
     todo = {
         "train": evaluator.missing(spec, train, trials=1),
         "baseline": evaluator.missing(spec, validation, trials=parts.trials),
-        "candidate": len(validation) * parts.trials * len(parts.proposers),
+        "candidate": len(validation) * parts.trials * judged,
     }
     runs = sum(todo.values())
     mean = evaluator.mean_usage(spec, [*train, *validation])

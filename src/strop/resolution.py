@@ -11,6 +11,7 @@ Next file: `context.py`.
 
 import base64
 import hashlib
+import logging
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,6 +27,8 @@ from strop.spec import AgentSpec, Item, Kind, Provenance
 from strop.task import Split, Task
 
 __all__ = ["TABLE", "Calibration", "Entry", "Head", "Resolution", "Table", "mark_of", "table_in"]
+
+logger = logging.getLogger(__name__)
 
 TABLE = "resolutions"
 """Id and tool name of the one table item of a spec."""
@@ -349,15 +352,32 @@ def table_in(spec: AgentSpec, *, embedder: str) -> Table | None:
         spec: The agent.
         embedder: Id of the embedder that will make the queries; vectors of another one mean
             something else, so a table that was made with another one abstains altogether.
-
-    Raises:
-        BadInput: The body is damaged.
     """
     for item in spec.of_kind(Kind.TOOL):
         body = item.content["body"]
         if is_object(body) and body.get("kind") == "table" and body.get("embedder") == embedder:
-            return Table.from_item(item)
+            return _sound(item, spec.output)
     return None
+
+
+def _sound(item: Item, output: JsonObject | None) -> Table | None:
+    """The table of an item, silent on answers that the agent may not give any more.
+
+    A damaged table is none: the agent answers without it.
+    """
+    try:
+        table = Table.from_item(item)
+    except BadInput as error:
+        logger.warning("the table is not used: %s", error)
+        return None
+    if output is None:
+        return table
+    from jsonschema import Draft202012Validator  # loads 60 modules; only a table needs it
+
+    allowed = Draft202012Validator(output)
+    return table.without(
+        at for at, entry in enumerate(table.entries) if not allowed.is_valid(entry.output)
+    )
 
 
 def mark_of(task_id: str) -> bytes:

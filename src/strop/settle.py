@@ -13,7 +13,7 @@ from strop.release import Action, Release
 from strop.spec import Add, AgentSpec, Change, Item, Remove, Revise, apply, diff
 from strop.store import ReleaseConflict, Store
 
-__all__ = ["planned", "settle"]
+__all__ = ["planned", "rebased", "settle"]
 
 _ATTEMPTS = 5
 
@@ -44,8 +44,19 @@ def planned(base: AgentSpec, store: Store) -> AgentSpec:
     served = store.spec(release.spec)
     if release.origin == base.id:
         return served
-    edits = _fitting(store.spec(release.origin), base, served)
-    return replace(base, items=apply(served, edits, by_person=True).items)
+    return rebased(store.spec(release.origin), base, served)
+
+
+def rebased(origin: AgentSpec, base: AgentSpec, learned: AgentSpec) -> AgentSpec:
+    """What was learned on one configuration, with what the configuration says now laid over it.
+
+    Args:
+        origin: The spec of the configuration that `learned` grew from.
+        base: The spec of the configuration now.
+        learned: What learning made of `origin`.
+    """
+    edits = _fitting(origin, base, learned)
+    return replace(base, items=apply(learned, edits, by_person=True).items)
 
 
 def _settled(base: AgentSpec, store: Store) -> AgentSpec:

@@ -2,7 +2,7 @@
 
 Reads and checks task files (JSON lines) and assigns splits by a stable hash. It does not run tasks.
 
-Next file: `spec.py`.
+Next file: `heldout.py`.
 """
 
 import hashlib

@@ -5,19 +5,25 @@ Every kind of change takes this way. Held-out tasks decide; on criteria, people'
 Next file: `loops.py`.
 """
 
+from dataclasses import replace
+
+from strop.context import count_tokens
 from strop.cycle import Attempt
 from strop.errors import ChangeRefused
 from strop.evaluation import Evaluator
 from strop.gate import Comparison, Decision, Verdict, compare, judge
 from strop.grading import agreed, held_out_grades
+from strop.jsonvalue import canonical
 from strop.parts import Parts
-from strop.propose import Proposal
+from strop.propose import Aim, Proposal
 from strop.release import Action, Release
+from strop.resolution import TABLE
 from strop.score import Judge
-from strop.spec import AgentSpec, Kind, apply
+from strop.spec import AgentSpec, Item, Kind, Remove, Revise, apply
 from strop.task import Split, in_split
 from strop.verdicts import (
     looks,
+    lost_by_leaner,
     no_judge,
     out_of_budget,
     record_verdict,
@@ -35,7 +41,7 @@ async def tried(parts: Parts, spec: AgentSpec, proposal: Proposal, evaluator: Ev
     """One proposal on held-out tasks; released if it is better there."""
     for finding in proposal.made:
         parts.store.put_document("finding", finding.id, finding.to_json())
-    proposal, refused = without_rolled_back(proposal, parts.store)
+    proposal, refused = without_rolled_back(_held_to(proposal, spec), parts.store)
     if not proposal.changes:
         return Attempt(proposal=proposal, verdict=rolled_back_before(refused))
     candidate = apply(spec, proposal.changes)
@@ -43,7 +49,7 @@ async def tried(parts: Parts, spec: AgentSpec, proposal: Proposal, evaluator: Ev
     parts.store.put_document("proposal", candidate.id, proposal.to_json())
 
     if _touches_criteria(proposal, spec, candidate):
-        verdict = await _agreed(parts, proposal, candidate)
+        verdict = await _agreed(parts, spec, proposal, candidate)
         comparison: Comparison | None = None
     else:
         verdict, comparison = await _gated(parts, spec, candidate, proposal, evaluator)
@@ -55,6 +61,35 @@ async def tried(parts: Parts, spec: AgentSpec, proposal: Proposal, evaluator: Ev
         verdict=verdict,
         release=_promoted(parts, spec, candidate, proposal) if accepted else None,
     )
+
+
+def _held_to(proposal: Proposal, spec: AgentSpec) -> Proposal:
+    """The proposal with what it promises, which is to be better unless it does make less.
+
+    A table counts as less whatever its size: it is not shown, and it spares the model.
+    """
+    held = {item.id: item for item in spec.items}
+    grown = 0
+    for change in proposal.changes:
+        if change.item_id != TABLE:
+            grown -= _size(held.get(change.item_id))
+            grown += 0 if isinstance(change, Remove) else _size(change.item)
+    slack = _SLACK * sum(1 for change in proposal.changes if isinstance(change, Revise))
+    return proposal if grown <= slack else replace(proposal, aim=Aim.BETTER)
+
+
+_SLACK = 32  # tokens by which what replaces an item may be longer
+
+
+def _size(item: Item | None) -> int:
+    """Estimated tokens of what an item may show."""
+    if item is None:
+        return 0
+    shown = {name: value for name, value in item.content.items() if name not in _NOT_SHOWN}
+    return count_tokens(canonical(shown))
+
+
+_NOT_SHOWN = {"about", "categories", "expires", "group", "task", "touches", "type", "when"}
 
 
 async def _gated(
@@ -74,7 +109,8 @@ async def _gated(
     comparison = await _compared(parts, spec, candidate, evaluator)
     if evaluator.budget.spent_by is not None:
         return out_of_budget(evaluator.budget.spent_by), None
-    verdict = judge(comparison, parts.policy, aim=aim)
+    left = max(0.0, parts.policy.max_loss - lost_by_leaner(parts.store, task_set(validation)))
+    verdict = judge(comparison, replace(parts.policy, max_loss=left), aim=aim)
     record_verdict(
         parts.store,
         proposal,
@@ -102,16 +138,30 @@ def _touches_criteria(proposal: Proposal, spec: AgentSpec, candidate: AgentSpec)
     return touched == {True}
 
 
-async def _agreed(parts: Parts, proposal: Proposal, candidate: AgentSpec) -> Verdict:
+async def _agreed(
+    parts: Parts, spec: AgentSpec, proposal: Proposal, candidate: AgentSpec
+) -> Verdict:
     """The verdict on changed criteria, by the runs that people scored."""
     if not isinstance(parts.scorer, Judge):
         return no_judge()
     tasks = {task.id: task for task in (*parts.store.tasks(split=None), *parts.tasks)}
-    held_out, which = held_out_grades(parts.store, tasks, seed=parts.seed)
+    held_out, terms = held_out_grades(parts.store, tasks, seed=parts.seed)
+    standing = standing_verdict(parts.store, spec, candidate, terms=terms)
+    if standing is not None:
+        return standing
+    # More people's scores make the set larger, not another one: its looks go on counting.
+    which = f"human-scores-{parts.seed}"
     seen = looks(parts.store, which) + 1
-    seconds = parts.limits.seconds
-    verdict = await agreed(parts.scorer, candidate, held_out, tasks, looks=seen, seconds=seconds)
-    record_verdict(parts.store, proposal, candidate, verdict, tasks=which, terms=which, looks=seen)
+    verdict = await agreed(
+        parts.store,
+        parts.scorer,
+        candidate,
+        held_out,
+        tasks,
+        looks=seen,
+        seconds=parts.limits.seconds,
+    )
+    record_verdict(parts.store, proposal, candidate, verdict, tasks=which, terms=terms, looks=seen)
     return verdict
 
 

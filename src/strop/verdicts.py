@@ -16,15 +16,17 @@ from strop.jsonvalue import Json, JsonObject, digest
 from strop.propose import Aim, Proposal, Tried
 from strop.release import Action, LedgerEntry
 from strop.run import ScoredRun, ScoreFailure
-from strop.spec import AgentSpec, Item, Remove, change_from_json
+from strop.spec import Add, AgentSpec, Item, Remove, change_from_json
 from strop.store import Store
 from strop.task import Task, normalised
 
 __all__ = [
     "looks",
+    "lost_by_leaner",
     "no_judge",
     "nothing_learned",
     "out_of_budget",
+    "overtaken",
     "record_verdict",
     "rolled_back_before",
     "standing_verdict",
@@ -41,8 +43,15 @@ def task_set(tasks: Sequence[Task]) -> str:
 
 
 def looks(store: Store, which: str) -> int:
-    """How many candidates a set of held-out tasks (`task_set`) has judged."""
-    return sum(1 for e, _ in store.ledger() if e.kind == "verdict" and e.body.get("tasks") == which)
+    """How many candidates a set of held-out tasks (`task_set`) has judged.
+
+    A verdict that saw nothing, because scores were lacking, has not looked.
+    """
+    return sum(
+        1
+        for entry, _ in store.ledger()
+        if entry.kind == "verdict" and entry.body.get("tasks") == which and _has_looked(entry)
+    )
 
 
 def terms_of(
@@ -82,27 +91,36 @@ def without_rolled_back(proposal: Proposal, store: Store) -> tuple[Proposal, int
     """The proposal without what people took out, and how many changes that leaves out.
 
     A rollback says no to every item that the spec it left had and the spec it went to has not, as
-    it is and by its text, for new runs change what else a mined item holds. An item that was
-    retired is refused under its id too, whatever becomes of it. Going back to a spec (``strop
+    it is and by its text, for new runs change what else a mined item holds; and to taking out again
+    what it brought back. An item that was retired is refused under its id too, whatever becomes of
+    it. Going back to a spec (``strop
     rollback --to``) says yes to all that it has.
     """
     refused: set[str] = set()
+    returned: set[str] = set()  # ids that a rollback brought back
     for release in store.releases():
         if release.action not in (Action.ROLLBACK, Action.RETIRE) or release.previous is None:
             continue
-        now = store.spec(release.spec).items
-        kept = {name for item in now for name in _names(item)}
+        now, left = store.spec(release.spec).items, store.spec(release.previous).items
         standing = {item.digest for item in now}
-        for item in store.spec(release.previous).items:
+        for item in left:
             if item.digest not in standing:
                 retired = release.action is Action.RETIRE
                 refused |= _names(item) - (set() if retired else {f"id {item.id}"})
-        refused -= kept
+        refused -= {name for item in now for name in _names(item)}
+        here, there = {item.id for item in now}, {item.id for item in left}
+        returned = (returned | (here - there)) - (there - here)
     changes = tuple(
         change
         for change in proposal.changes
-        if isinstance(change, Remove) or not refused & _names(change.item)
+        if not (
+            change.item_id in returned
+            if isinstance(change, Remove)
+            else refused & _names(change.item)
+        )
     )
+    if len(changes) < len(proposal.changes) and proposal.aim is Aim.LEANER:
+        changes = ()  # what is merged or replaced is one change: half of it would lose the rest
     return replace(proposal, changes=changes), len(proposal.changes) - len(changes)
 
 
@@ -119,9 +137,18 @@ def _judged(entry: LedgerEntry, spec: AgentSpec, candidate: AgentSpec, terms: st
     return entry.kind == "verdict" and found == [spec.id, candidate.id, terms]
 
 
+_BLIND = {"judge_failed", "missing_grades", "no_variation", "too_few_human_scores"}
+
+
+def _has_looked(entry: LedgerEntry) -> bool:
+    reasons = cast("Sequence[JsonObject]", entry.body["reasons"])
+    return not any(reason["code"] in _BLIND for reason in reasons)
+
+
 def _lacked_scores(entry: LedgerEntry) -> bool:
     reasons = cast("Sequence[JsonObject]", entry.body["reasons"])
-    return [reason["code"] for reason in reasons] == ["missing_scores"]
+    codes = [reason["code"] for reason in reasons]
+    return codes == ["missing_scores"] or bool(_BLIND & set(codes))
 
 
 def _verdict(entry: LedgerEntry) -> Verdict:
@@ -184,24 +211,37 @@ def record_verdict(
 def tried_before(store: Store, *, at_most: int = 50) -> tuple[Tried, ...]:
     """Earlier proposals with what the gate said of them, oldest first: the newest `at_most`."""
     verdicts = [entry.body for entry, _ in store.ledger() if entry.kind == "verdict"][-at_most:]
-    return tuple(
-        Tried(
-            proposer=str(body["proposer"]),
-            summary=str(body["summary"]),
-            texts=_texts(store, str(body["candidate"])),
-            decision=str(body["decision"]),
-            message=str(body["message"]),
-        )
-        for body in verdicts
+    return tuple(_tried(store, body) for body in verdicts)
+
+
+def _tried(store: Store, verdict: JsonObject) -> Tried:
+    proposal = store.document("proposal", str(verdict["candidate"]))
+    changes = [change_from_json(c) for c in cast("Sequence[JsonObject]", proposal["changes"])]
+    items = [change.item for change in changes if not isinstance(change, Remove)]
+    return Tried(
+        proposer=str(verdict["proposer"]),
+        summary=str(verdict["summary"]),
+        texts=tuple(item.text for item in items if "text" in item.content),
+        decision=str(verdict["decision"]),
+        message=str(verdict["message"]),
+        added=tuple(change.item_id for change in changes if isinstance(change, Add)),
+        removed=tuple(change.item_id for change in changes if isinstance(change, Remove)),
     )
 
 
-def _texts(store: Store, candidate: str) -> tuple[str, ...]:
-    """The texts that the proposal of a candidate would have put in."""
-    proposal = store.document("proposal", candidate)
-    changes = [change_from_json(c) for c in cast("Sequence[JsonObject]", proposal["changes"])]
-    items = [change.item for change in changes if not isinstance(change, Remove)]
-    return tuple(item.text for item in items if "text" in item.content)
+def lost_by_leaner(store: Store, which: str) -> float:
+    """What changes that promised to be no worse have lost since the score last rose, in points.
+
+    Each may lose a little, as far as held-out tasks can tell; together they may not lose more.
+    """
+    lost = 0.0
+    for entry, _ in store.ledger():
+        body = entry.body
+        if entry.kind != "verdict" or body.get("tasks") != which or body["decision"] != "accept":
+            continue
+        effect = cast("float | None", body.get("effect")) or 0.0
+        lost = lost + max(0.0, -effect) if body.get("aim") == Aim.LEANER else 0.0
+    return lost
 
 
 def nothing_learned(warmed: Sequence[ScoredRun], budget: Budget) -> Verdict | None:
@@ -228,6 +268,14 @@ def no_judge() -> Verdict:
     """The verdict on criteria that nothing grades by."""
     message = "criteria change nothing here: the scorer is not a judge"
     return Verdict(decision=Decision.REJECT, reasons=(Reason(code="no_judge", message=message),))
+
+
+def overtaken(message: str) -> Verdict:
+    """The verdict on a candidate whose parent does not serve any more."""
+    message = f"{message}; what was evaluated is kept, run again to go on"
+    return Verdict(
+        decision=Decision.INCONCLUSIVE, reasons=(Reason(code="overtaken", message=message),)
+    )
 
 
 def out_of_budget(bound: str) -> Verdict:

@@ -1,6 +1,5 @@
 """What an agent has before it has learned anything: seeds, a warm-up, what others learned.
 
-    heldout.py   whether a text gives away a held-out task
     seed.py      demonstrations by people, as a proposal
     teacher.py   demonstrations by a stronger model
     warmup.py    a batch of train tasks, run and scored by whoever can
@@ -10,11 +9,10 @@
 Nothing here ships anything: what it makes are `Proposer`s for `loops.hear_once`, and the gate
 decides on what they propose.
 
-Next file: `bootstrap/heldout.py`.
+Next file: `bootstrap/seed.py`.
 """
 
 from strop.bootstrap.bundles import Bundles
-from strop.bootstrap.heldout import HeldOut
 from strop.bootstrap.seed import Demonstrations, Refused, admitted, from_tasks, read_demonstrations
 from strop.bootstrap.teacher import Taught, Teacher, worth_asking
 from strop.bootstrap.transfer import (
@@ -33,7 +31,6 @@ __all__ = [
     "Bundles",
     "Demonstrations",
     "Given",
-    "HeldOut",
     "Refused",
     "Setting",
     "Taught",

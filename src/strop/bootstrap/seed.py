@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
-from strop.bootstrap.heldout import HeldOut
 from strop.errors import BadInput
+from strop.heldout import HeldOut
 from strop.jsonvalue import Json, JsonObject, as_text, canonical, digest, json_lines
 from strop.propose import Brief, Proposal
 from strop.run import Run, Score, Usage
@@ -30,6 +30,7 @@ __all__ = [
     "from_tasks",
     "graded",
     "read_demonstrations",
+    "shown",
     "unfit",
 ]
 
@@ -216,24 +217,20 @@ def admitted(
     items: Sequence[Item], spec: AgentSpec, held_out: HeldOut
 ) -> tuple[tuple[Item, ...], Refused]:
     """The examples that may be proposed to `spec`, and how many may not."""
-    shown = {_shown(item) for item in spec.of_kind(Kind.EXAMPLE)}
+    held = {shown(item) for item in spec.of_kind(Kind.EXAMPLE)}
     inputs: set[str] = set()
     kept: list[Item] = []
     why: Counter[str] = Counter()
     for item in items:
         content = item.content
         asked = normalised(as_text(content["input"]))
-        if (
-            asked in held_out.inputs
-            or content.get("task") in held_out.ids
-            or content.get("group") in held_out.groups
-        ):
+        if _is_barred(item, held_out):
             why["held_out"] += 1
         elif asked in inputs:
             why["repeated"] += 1
         elif unfit(content["output"], spec.output) is not None:
             why["unfit"] += 1
-        elif _shown(item) in shown:
+        elif shown(item) in held:
             why["shown"] += 1
         else:
             inputs.add(asked)
@@ -241,7 +238,16 @@ def admitted(
     return tuple(kept), Refused(**why)
 
 
-def _shown(item: Item) -> tuple[str, str]:
+def _is_barred(item: Item, held_out: HeldOut) -> bool:
+    task, group = item.content.get("task"), item.content.get("group")
+    return held_out.bars(
+        task if isinstance(task, str) else None,
+        as_text(item.content["input"]),
+        group if isinstance(group, str) else None,
+    )
+
+
+def shown(item: Item) -> tuple[str, str]:
     """What an example shows, whoever it is from."""
     return normalised(as_text(item.content["input"])), canonical(item.content["output"])
 

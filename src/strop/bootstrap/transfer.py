@@ -15,9 +15,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import cast
 
-from strop.bootstrap.heldout import HeldOut
-from strop.bootstrap.seed import unfit
+from strop.bootstrap.seed import shown, unfit
 from strop.errors import BadInput
+from strop.heldout import HeldOut
 from strop.jsonvalue import Json, JsonObject, digest, is_object
 from strop.resolution import TABLE, Table
 from strop.spec import AgentSpec, Item, Kind, Provenance, Trust
@@ -154,8 +154,10 @@ def refuse_unknown(levers: Collection[str]) -> None:
         raise BadInput(f"there is no lever {name!r} to transfer; they are {known}", where="levers")
 
 
-def _same(item: Item) -> tuple[str, str]:
-    """What an item says, under whatever id and on whosever word."""
+def _same(item: Item) -> tuple[str, ...]:
+    """What an item says, under whatever id and on whosever word; of an example, what it shows."""
+    if item.kind is Kind.EXAMPLE:
+        return item.kind.value, *shown(item)
     return item.kind.value, digest(item.content)
 
 
@@ -248,6 +250,13 @@ def _unusable_table(item: Item, source: AgentSpec, here: Setting) -> str | None:
     return None
 
 
+def _can_take(steps: Json, spec: AgentSpec) -> bool:
+    """Whether the agent has every tool that an example's steps call."""
+    names = {tool.content["name"] for tool in spec.of_kind(Kind.TOOL)}
+    calls = steps if isinstance(steps, Sequence) else ()
+    return all(is_object(call) and call.get("tool") in names for call in calls)
+
+
 def _adapted(item: Item, lever: str, source: AgentSpec, here: Setting) -> Item:
     """The item as it would stand here: unprotected, untrusted, and no longer of a task there."""
     content = dict(item.content)
@@ -255,6 +264,8 @@ def _adapted(item: Item, lever: str, source: AgentSpec, here: Setting) -> Item:
         # Another agent's tasks: an id or a group that is also one of ours would be a coincidence.
         content.pop("task", None)
         content.pop("group", None)
+        if not _can_take(content.get("steps"), here.spec):
+            del content["steps"]  # the answer may still help; a call of no tool here would not
     elif lever == "tools":
         # As the function is here: a description from elsewhere need not be true of it.
         content = dict(native_item(str(_body(item)["target"])).content)

@@ -22,7 +22,8 @@ from strop.task import parse_split
 __all__ = ["app"]
 
 LEVERS = (
-    "preferences, facts, lessons, heuristics, clauses, examples, resolutions, criteria, curation"
+    "preferences, facts, lessons, heuristics, clauses, examples, resolutions, criteria, curation, "
+    "gepa"
 )
 """Names of the levers, as in `levers.LEVERS`, which takes longer to load than `--help` may."""
 

@@ -78,6 +78,7 @@ def seed(
     ] = None,
     dry_run: DryRun = False,
     runs: Runs = None,
+    tokens: Tokens = None,
     cost: Cost = None,
     minutes: Minutes = None,
     config: Config = YAML,
@@ -87,7 +88,7 @@ def seed(
     from strop.cli.bootstrapping import Source, seed
 
     source = Source(file=file, from_tasks=from_tasks, model=model, tasks=tasks, limit=limit)
-    budget = budget_of(runs, None, cost, minutes)
+    budget = budget_of(runs, tokens, cost, minutes)
     return seed(config, source=source, budget=budget, dry_run=dry_run, as_json=as_json)
 
 

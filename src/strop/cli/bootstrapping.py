@@ -13,7 +13,6 @@ from rich.console import RenderableType
 
 from strop.bootstrap import (
     Demonstrations,
-    HeldOut,
     Refused,
     Taught,
     Teacher,
@@ -30,6 +29,7 @@ from strop.cli.progress import shown_progress
 from strop.cycle import Cycle
 from strop.errors import BadInput, UserMistake
 from strop.evaluation import Budget, Progress, silent
+from strop.heldout import HeldOut
 from strop.jsonvalue import Json
 from strop.loops import hear_once
 from strop.models.resolve import resolve_model
@@ -154,10 +154,11 @@ async def _gathered(
     taught: Taught | None = None
     if teacher is not None:
         asker = Teacher(parts=parts, spec=spec, model=str(source.model), resolved=teacher)
-        # Its calls are no runs of the agent; what they cost counts, here and in the cycle.
-        bounds = Budget(cost=budget.cost, minutes=budget.minutes)
+        # Its calls are no runs of the agent; what they take counts, here and in the cycle.
+        bounds = Budget(tokens=budget.tokens, cost=budget.cost, minutes=budget.minutes)
         tasks = _askable(asker, source, others)
         taught = await asker.teach(tasks, budget=bounds, progress=progress)
+        budget.spend(taught.usage)
         given: Sequence[Item] = taught.items
         name, whose = "model:examples", f"by {source.model}"
     else:
@@ -194,13 +195,7 @@ def _teaching(parts: Parts, others: Sequence[Task] | None) -> tuple[Task, ...]:
     if others is None:
         return in_split(parts.tasks, split=Split.TRAIN)
     held_out = HeldOut.of((*parts.tasks, *others))
-    return tuple(
-        task
-        for task in others
-        if task.id not in held_out.ids
-        and task.group not in held_out.groups
-        and not held_out.is_input(task.input)
-    )
+    return tuple(t for t in others if not held_out.bars(t.id, t.text, t.group))
 
 
 def _askable(teacher: Teacher, source: Source, others: Sequence[Task] | None) -> tuple[Task, ...]:

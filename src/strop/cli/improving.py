@@ -241,9 +241,8 @@ def _outcome(cycle: Cycle, nothing: str | None) -> str:
         return f"released {cycle.spec[:10]}; before it, {serving} served"
     if cycle.attempts or cycle.stopped is not None:
         return f"nothing was released; {serving} serves on"
-    why = nothing or (
-        "the agent shows all of it already" if cycle.findings else "no run is worth showing"
-    )
+    known = "the agent shows all of it already, or it was tried before"
+    why = nothing or (known if cycle.findings else "no run is worth showing")
     return f"nothing to propose: {why}; {serving} serves on"
 
 
@@ -251,6 +250,12 @@ def _next(cycle: Cycle) -> str:
     """Where to look now."""
     if cycle.stopped is not None and any(r.code == "budget" for r in cycle.stopped.reasons):
         return "`strop improve` goes on where this one stopped"
+    if len(cycle.released) > 1:
+        before, now = cycle.parent.short_id, cycle.spec[:10]
+        return (
+            f"see `strop diff {before} {now}` for what changed; `strop rollback --to {before}` "
+            f"undoes all {len(cycle.released)} releases, `strop rollback` the last of them"
+        )
     if cycle.released:
         return "see `strop diff` for what changed; `strop rollback` undoes it"
     if cycle.undecided:

@@ -6,9 +6,10 @@ would reach the agent by way of whoever reads it.
 Next file: `cli/memory.py`.
 """
 
+import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext, redirect_stdout
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -18,24 +19,27 @@ from numpy.typing import NDArray
 from rich.console import RenderableType
 from rich.text import Text
 
-from strop.bootstrap import HeldOut
 from strop.cli.opening import opened_store, tasks_of
 from strop.cli.output import block, heading, note, show, table, text
 from strop.cli.reading import Runs, telling
-from strop.config import Config, load_config
+from strop.config import Config, base_spec, load_config
 from strop.embed import resolve_embedder
-from strop.errors import BadInput, UserMistake
-from strop.evidence import sources
-from strop.jsonvalue import Json, as_text
+from strop.errors import BadInput, ModelFailed, UserMistake
+from strop.evidence import _answered, _best_runs, _is_of, _known, sources
+from strop.heldout import HeldOut
+from strop.jsonvalue import Json, JsonObject
 from strop.mine import Finding
+from strop.mine.confusions import mine_confusions
 from strop.mine.facts.miner import mine_facts
 from strop.mine.failures.patterns import mine_failures
 from strop.mine.failures.repairs import mine_repairs
 from strop.mine.feedback import feedback_texts
 from strop.mine.orders.patterns import mine_orders
 from strop.mine.preferences import mine_preferences
-from strop.mine.resolutions import Answered, mine_resolutions
+from strop.mine.resolutions import mine_resolutions
 from strop.run import ScoredRun, load_runs
+from strop.score import Scorer, resolve_scorer
+from strop.spec import Kind
 from strop.store import Store
 from strop.task import Split, Task, load_tasks
 
@@ -61,63 +65,83 @@ class Where:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Basis:
-    """What every miner gets."""
+    """What every miner gets: the runs, tasks that may teach by id, and the settings."""
 
     runs: Runs
-    tasks: Mapping[str, Task] | None
-    good: float
-    poor: float
-    embedder: str
+    tasks: dict[str, Task]
+    settings: Config
+    folder: Path
+
+    @property
+    def known(self) -> dict[str, Task] | None:
+        """The tasks; `None` where there are none, so that no run is passed over for want of one."""
+        return self.tasks or None
+
+    async def answers(self) -> tuple[dict[str, ScoredRun], dict[str, Json]]:
+        """The best run of each task, and the right answers of those that fell short."""
+        good = self.settings.good
+        with redirect_stdout(sys.stderr):  # what a project's scorer prints is no result
+            best = _best_runs(self.runs, self.tasks, good)
+            return best, await _known(best, self.tasks, self._scorer(), good)
+
+    def _scorer(self) -> Scorer:
+        """The configured scorer; a judge is not asked for what is known."""
+        if (beside := str(self.folder.resolve())) not in sys.path:
+            sys.path.insert(0, beside)
+        # Without its tools: they are code of the project that has no part in this.
+        plain = self.settings.model_copy(update={"tools": ()})
+        criteria = base_spec(plain, embedder=plain.embedder).of_kind(Kind.CRITERION)
+        return resolve_scorer(plain.scorer, criteria=criteria, ask=_nobody)
+
+
+async def _nobody(_instructions: str, _prompt: str, _schema: JsonObject) -> Json:
+    raise ModelFailed("no model is asked while mining")
 
 
 _Miner: TypeAlias = Callable[[_Basis], Awaitable[tuple[Finding, ...]]]
 
 
 async def _failures(given: _Basis) -> tuple[Finding, ...]:
-    return mine_failures(given.runs, tasks=given.tasks, good=given.good)
+    return mine_failures(given.runs, tasks=given.known, good=given.settings.good)
 
 
 async def _facts(given: _Basis) -> tuple[Finding, ...]:
-    return mine_facts(given.runs, tasks=given.tasks)
+    return mine_facts(given.runs, tasks=given.known)
 
 
 async def _repairs(given: _Basis) -> tuple[Finding, ...]:
-    return mine_repairs(given.runs, tasks=given.tasks)
+    return mine_repairs(given.runs, tasks=given.known)
+
+
+async def _confusions(given: _Basis) -> tuple[Finding, ...]:
+    best, known = await given.answers()
+    return mine_confusions(best.values(), known=known, tasks=given.tasks)
 
 
 async def _heuristics(given: _Basis) -> tuple[Finding, ...]:
-    return mine_orders(given.runs, tasks=given.tasks, good=given.good, poor=given.poor)
+    good, poor = given.settings.good, given.settings.poor
+    return mine_orders(given.runs, tasks=given.known, good=good, poor=poor)
 
 
 async def _preferences(given: _Basis) -> tuple[Finding, ...]:
-    feedback = feedback_texts(given.runs, good=given.good)
+    feedback = feedback_texts(given.runs, good=given.settings.good)
     vectors, _ = await _embedded(given, [each.text for each in feedback])
     return mine_preferences(feedback, vectors)
 
 
 async def _resolutions(given: _Basis) -> tuple[Finding, ...]:
-    """From the best run of each task that succeeded."""
-    best: dict[str, tuple[float, str, Answered]] = {}
-    for scored in given.runs:
-        run, value = scored.run, scored.value
-        said = as_text(run.input) if run.input is not None else ""
-        held = best.get(run.task)
-        if value is None or value < given.good or run.output is None or not said:
-            continue
-        if held is None or value > held[0]:
-            task = (given.tasks or {}).get(run.task)
-            group = None if task is None else task.group
-            answer = Answered(task=run.task, group=group, output=run.output, runs=(run.id,))
-            best[run.task] = (value, said, answer)
-    told = [best[task] for task in sorted(best)]
-    vectors, embedder = await _embedded(given, [said for _, said, _ in told])
-    found = mine_resolutions([answer for *_, answer in told], vectors, embedder=embedder)
+    best, known = await given.answers()
+    told = _answered(best, given.tasks, known, given.settings.good)
+    told = [answer for answer in told if answer.output is not None]
+    vectors, embedder = await _embedded(given, [given.tasks[each.task].text for each in told])
+    floor = given.settings.resolutions.floor
+    found = mine_resolutions(told, vectors, embedder=embedder, floor=floor)
     return () if found is None else (found,)
 
 
 async def _embedded(given: _Basis, texts: list[str]) -> tuple[NDArray[np.float32], str]:
     """Vectors of texts, shape (n, dim), and the embedder's id."""
-    embedder = resolve_embedder(given.embedder)
+    embedder = resolve_embedder(given.settings.embedder)
     return await embedder.embed(texts), embedder.id
 
 
@@ -151,31 +175,40 @@ KINDS: dict[str, _Miner] = {
     "facts": _facts,
     "resolutions": _resolutions,
     "repairs": _repairs,
+    "confusions": _confusions,
     "heuristics": _heuristics,
     "preferences": _preferences,
 }
+_BY_TASK = ("confusions", "resolutions")  # about tasks, so one that only a run tells of is one too
 
 
 def mine(config: Path, *, kind: str, where: Where, as_json: bool) -> int:
     """Findings of one kind."""
     if kind not in KINDS:
         raise UserMistake(f"{kind!r} cannot be mined; what can is {', '.join(KINDS)}")
+    if kind == "confusions" and where.runs is not None and where.tasks is None:
+        raise UserMistake(
+            "confusions need the right answers: --tasks FILE, the tasks of those runs"
+        )
     settings = _settings(config, where)
     given = () if where.tasks is None else load_tasks(where.tasks)
     with _opened(config, where) as store, telling() as tell:
-        known = tuple(given) if store is None else (*tasks_of(settings, config), *given)
+        known = given if store is None else (*_dealt(tasks_of(settings, config), store), *given)
+        tasks = [*(() if store is None else store.tasks(split=None)), *known]
         held_out = HeldOut.of(known)
-        teaching = {t.id: t for t in known if t.id not in held_out.ids}
+        teaching = {t.id: t for t in known if not held_out.bars(t.id, t.text, t.group)}
         if store is not None:
             teaching = {**sources(store, known), **teaching}
-        runs = Runs(_read(where, store), held_out=held_out, tasks=teaching, tell=tell)
-        basis = _Basis(
-            runs=runs,
-            tasks=teaching or None,
-            good=settings.good,
-            poor=settings.poor,
-            embedder=settings.embedder,
+        # A cycle knows no task that only a run tells of; of a file's runs that may be all there is.
+        told = kind in _BY_TASK if not teaching else store is None
+        runs = Runs(
+            _read(where, store, teaching),
+            held_out=held_out,
+            tasks=teaching if told else None,
+            groups={task.id: task.group for task in tasks},
+            tell=tell,
         )
+        basis = _Basis(runs=runs, tasks=teaching, settings=settings, folder=config.parent)
         found = anyio.run(KINDS[kind], basis)
     if runs.passed_over:
         note(f"{runs.passed_over} runs of held-out tasks were passed over")
@@ -209,13 +242,23 @@ def _opened(config: Path, where: Where) -> AbstractContextManager[Store | None]:
     return nullcontext() if where.runs is not None else opened_store(config)
 
 
-def _read(where: Where, store: Store | None) -> Iterator[ScoredRun]:
+def _dealt(tasks: Sequence[Task], store: Store) -> tuple[Task, ...]:
+    """The tasks, those without a split with the one that they were dealt when the agent ran."""
+    before = {task.id: task.split for task in store.tasks(split=None)}
+    return tuple(t if t.split is not None else replace(t, split=before.get(t.id)) for t in tasks)
+
+
+def _read(where: Where, store: Store | None, tasks: Mapping[str, Task]) -> Iterator[ScoredRun]:
+    """The runs; of those in the store none of a task that was edited since, as in a cycle."""
     if store is None:
         assert where.runs is not None  # noqa: S101 - one of them is given
         yield from load_runs(where.runs)
         return
     for split in (Split.TRAIN, Split.PRODUCTION):
-        yield from store.runs(split=split)
+        for scored in store.runs(split=split):
+            task = tasks.get(scored.run.task)
+            if task is None or _is_of(scored.run, task):
+                yield scored
 
 
 def _blocks(kind: str, runs: Runs, rows: Sequence["_Row"], found: int) -> list[RenderableType]:

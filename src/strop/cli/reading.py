@@ -4,11 +4,12 @@ Next file: `cli/mining.py`.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
-from strop.bootstrap import HeldOut
 from strop.cli.output import note, notes, text
+from strop.heldout import HeldOut
+from strop.jsonvalue import as_text
 from strop.run import ScoredRun
 from strop.task import Split, Task
 
@@ -43,8 +44,9 @@ class Runs:
         runs: The runs.
         held_out: What is passed over among them.
         tell: Told, after each run, how far it is.
-        tasks: Known tasks by id. Some miners pass over runs of tasks that they do not know, so
-            those that only the runs tell of are put in while they are read.
+        tasks: Tasks by id, put in while runs are read that tell of others: some miners pass over
+            runs of tasks that they do not know. `None` puts in none.
+        groups: Paraphrase groups by task id, where they are known.
 
     Attributes:
         task_of: The task of each run read, by run id.
@@ -56,11 +58,12 @@ class Runs:
         runs: Iterator[ScoredRun],
         *,
         held_out: HeldOut,
-        tasks: dict[str, Task],
+        tasks: dict[str, Task] | None,
+        groups: Mapping[str, str | None],
         tell: Callable[[str], None],
     ) -> None:
         self._runs, self._held_out, self._tasks, self._tell = runs, held_out, tasks, tell
-        self._known = bool(tasks)
+        self._groups = groups
         self.task_of: dict[str, str] = {}
         self.passed_over = 0
 
@@ -71,7 +74,8 @@ class Runs:
                 continue
             run = scored.run
             self.task_of[run.id] = run.task
-            if self._known and run.task not in self._tasks and run.input not in (None, ""):
+            known = self._tasks is None or run.task in self._tasks
+            if self._tasks is not None and not known and run.input not in (None, ""):
                 self._tasks[run.task] = Task(id=run.task, input=run.input)
             self._tell(f"{len(self.task_of):,} runs read")
             yield scored
@@ -79,8 +83,6 @@ class Runs:
 
     def _bars(self, scored: ScoredRun) -> bool:
         run = scored.run
-        return (
-            run.split in _HELD_OUT
-            or run.task in self._held_out.ids
-            or self._held_out.is_input(run.input)
+        return run.split in _HELD_OUT or self._held_out.bars(
+            run.task, as_text(run.input), self._groups.get(run.task)
         )

@@ -11,7 +11,7 @@ from pathlib import Path
 import anyio
 from rich.console import RenderableType
 
-from strop.bootstrap import LEVERS, Arrived, Bundles, HeldOut, Setting, arrive, refuse_unknown
+from strop.bootstrap import LEVERS, Arrived, Bundles, Setting, arrive, refuse_unknown
 from strop.cli.assembling import opened_agent
 from strop.cli.bootstrapping import gate_runs
 from strop.cli.improving import INCONCLUSIVE, cycle_blocks
@@ -21,6 +21,7 @@ from strop.config import load_config, store_url
 from strop.cycle import Cycle
 from strop.errors import BadInput, StropError, UserMistake
 from strop.evaluation import Budget
+from strop.heldout import HeldOut
 from strop.jsonvalue import Json, digest
 from strop.loops import hear_once
 from strop.parts import Parts

@@ -186,6 +186,9 @@ def judge_criteria(
         return _missing(lacks, len(pairs))
     both = [(b, a) for b, a in pairs if b.judge is not None and a.judge is not None]
     tasks = len({b.task for b, _ in both})
+    if len(both) < policy.min_runs <= len(pairs):
+        message = f"the judge failed on {lacks[0]} of {len(pairs)} runs that people scored"
+        return _undecided("judge_failed", message, {"failed": lacks[0], "runs": len(pairs)})
     if len(both) < policy.min_runs or tasks < policy.min_tasks:
         message = (
             f"{len(both)} held-out runs of {tasks} tasks have a person's score and both grades; "

@@ -32,6 +32,8 @@ class Tried:
         texts: The texts of the clauses, memories and heuristics that it would have put in.
         decision: ``accept``, ``reject`` or ``inconclusive``.
         message: Why.
+        added: Ids of the items that it would have added.
+        removed: Ids of those that it would have taken out.
     """
 
     proposer: str
@@ -39,6 +41,8 @@ class Tried:
     texts: tuple[str, ...]
     decision: str
     message: str
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ from strop.task import Task
 __all__ = ["ConfusionLessons"]
 
 _KEYS = 16  # task inputs that a lesson is found by
+_KEY_CHARS = 2000  # of each
 _RUNS = 50
 
 
@@ -55,11 +56,12 @@ def _lesson(finding: Finding, tasks: Mapping[str, Task]) -> Item:
     # One wrong answer that was given again and again is worth naming; a scatter of them is not.
     mistaken = [name for name, count in given.items() if count * 2 > len(finding.runs)]
     instead = f", not `{mistaken[0]}`" if mistaken else ""
-    missed = [tasks[t].text for t in cast("Sequence[str]", finding.data["tasks"]) if t in tasks]
+    seen = cast("Sequence[str]", finding.data["tasks"])
+    missed = {tasks[t].text[:_KEY_CHARS] for t in seen if t in tasks}
     content: dict[str, Json] = {
         "type": "lesson",
         "text": f"Where a task speaks of {', '.join(words)}: `{right}`{instead}.",
-        "about": sorted(set(missed))[:_KEYS],
+        "about": sorted(missed)[:_KEYS],
         "touches": [right],
     }
     return Item(

@@ -7,28 +7,33 @@ Next file: `propose/retirement.py`.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
 from strop.jsonvalue import Json, JsonObject, digest
 from strop.mine import Finding
-from strop.propose.brief import Brief
+from strop.propose.brief import Brief, Tried
 from strop.propose.proposal import Proposal
 from strop.spec import Add, AgentSpec, Change, Item, Kind, Provenance, Revise, Trust
 from strop.task import Task
 
-__all__ = ["MinedExamples", "propose_examples"]
+__all__ = ["RETIRED", "MinedExamples", "answer_mark", "propose_examples"]
+
+RETIRED = "retired:examples"
+"""Who takes examples out: `propose/retirement.py`."""
+
+_NAME = "mined:examples"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MinedExamples:
     """The proposer of examples."""
 
-    name: str = "mined:examples"
+    name: str = _NAME
 
     async def __call__(self, brief: Brief) -> Proposal | None:
-        return propose_examples(brief.spec, brief.findings, brief.tasks)
+        return propose_examples(brief.spec, brief.findings, brief.tasks, tried=brief.tried)
 
 
 def propose_examples(
@@ -37,46 +42,78 @@ def propose_examples(
     tasks: Mapping[str, Task],
     *,
     limit: int = 2000,
+    tried: Sequence[Tried] = (),
 ) -> Proposal | None:
     """An example for every task with a good or corrected answer that the spec does not show yet.
+
+    One that was retired stays out until its answer is another one. New examples that the gate
+    rejected as a whole are left out while they would be exactly the same ones again: what it
+    rejected may be any of them, and one more or less is another try.
 
     Args:
         spec: The parent.
         findings: Those of kind ``successes`` and ``corrections`` are used.
         tasks: The tasks that the findings' answers belong to, by id.
         limit: At most so many new ones, dealt evenly over the tasks' categories.
+        tried: Earlier proposals with their verdicts.
 
     Returns:
         The proposal, or `None` when the spec shows all of it already.
     """
     held = {item.id: item for item in spec.of_kind(Kind.EXAMPLE)}
-    changes: list[Change] = []
-    used: list[str] = []
-    counts = {"successes": 0, "corrections": 0}
+    chosen: list[tuple[Finding, Change]] = []
     for finding in findings:
-        if finding.kind not in counts:
+        if finding.kind not in ("successes", "corrections"):
             continue
-        before = len(changes)
         answers = cast("Mapping[str, JsonObject]", finding.data["answers"])
         # Runs finish in any order; the same examples in the same order are the same spec.
-        for task_id, answer in _balanced(answers, tasks)[: limit - len(changes)]:
+        for task_id, answer in _balanced(answers, tasks)[: limit - len(chosen)]:
             item = _example(tasks[task_id], answer, corrected=finding.kind == "corrections")
             change = _change(held.get(item.id), item)
-            if change is not None:
-                changes.append(change)
-                held[item.id] = item
-                counts[finding.kind] += 1
-        if len(changes) > before:
-            used.append(finding.id)
-    if not changes:
-        return None
+            if change is None or (item.id not in held and _retired_before(tried, item)):
+                continue
+            chosen.append((finding, change))
+            held[item.id] = item
+    new = {change.item_id for _, change in chosen if isinstance(change, Add)}
+    if any(new == set(t.added) for t in tried if t.proposer == _NAME and t.decision == "reject"):
+        chosen = [(f, change) for f, change in chosen if change.item_id not in new]
+    return _proposal(spec, chosen) if chosen else None
+
+
+def answer_mark(item: Item) -> str:
+    """Eight letters that stand for an example's answer."""
+    return digest(item.content["output"])[:8]
+
+
+def _retired_before(tried: Iterable[Tried], item: Item) -> bool:
+    """Whether this example was retired and gives the answer that it gave then.
+
+    Args:
+        tried: Earlier proposals. A retirement names its examples with their `answer_mark`; one that
+            does not speaks of the example whatever its answer.
+        item: The example as it would be put in.
+    """
+    for earlier in tried:
+        if (
+            earlier.proposer == RETIRED
+            and earlier.decision == "accept"
+            and item.id in earlier.removed
+        ):
+            _, named, after = earlier.summary.partition(f"{item.id} (")
+            if not named or after.startswith(f"{answer_mark(item)})"):
+                return True
+    return False
+
+
+def _proposal(spec: AgentSpec, chosen: Sequence[tuple[Finding, Change]]) -> Proposal:
+    counts = Counter(finding.kind for finding, _ in chosen)
     return Proposal(
         parent=spec.id,
-        changes=tuple(changes),
-        findings=tuple(used),
-        proposer="mined:examples",
+        changes=tuple(change for _, change in chosen),
+        findings=tuple(dict.fromkeys(finding.id for finding, _ in chosen)),
+        proposer=_NAME,
         summary=(
-            f"{len(changes)} examples: {counts['successes']} from successful runs, "
+            f"{len(chosen)} examples: {counts['successes']} from successful runs, "
             f"{counts['corrections']} corrected"
         ),
     )
@@ -110,7 +147,7 @@ def _example(task: Task, answer: JsonObject, *, corrected: bool) -> Item:
         kind=Kind.EXAMPLE,
         content=content,
         provenance=Provenance(
-            by="mined:examples",
+            by=_NAME,
             runs=(str(answer["run"]),),
             trust=Trust.EVIDENCE,
             corrected=corrected,

@@ -7,17 +7,17 @@ table is learned here: that is `mine/resolutions.py`.
 Next file: `propose/curation_rules.py`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import cast
 
 from strop.errors import BadInput
-from strop.jsonvalue import JsonObject, canonical
+from strop.jsonvalue import JsonObject, as_text, canonical, digest
 from strop.mine.calibration import at_least
 from strop.mine.finding import Finding
 from strop.propose.brief import Brief
 from strop.propose.proposal import Aim, Proposal
-from strop.resolution import TABLE, Table
+from strop.resolution import TABLE, Entry, Table
 from strop.run import ModelCall, Run, ScoredRun, ToolCall
 from strop.spec import Add, Change, Item, Kind, Provenance, Revise, Trust
 
@@ -27,6 +27,8 @@ _NAME = "mined:resolutions"
 _RUNS = 50
 _LEAST = 2  # misses: one says more about the one who scored than about the answer
 _LEVEL = 0.05
+_BACK = 2  # times the tasks that it takes for a retired answer to be given again
+_NAMED = 60  # characters of an answer in a summary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +37,8 @@ class MinedResolutions:
 
     A table that is there already is replaced only for something new, so that a spec does not get a
     new version with every cycle: an answer that it does not have, another embedder, or one of the
-    two below. Retired answers stay retired in the new one.
+    two below. A retired answer stays retired in the new one until twice as many tasks stand behind
+    it as when it was retired; it retires again at once where the feedback in view says so.
 
     Attributes:
         grown: The share of tasks more that must stand behind a new version.
@@ -59,11 +62,11 @@ class MinedResolutions:
         if item is not None and (item.protected or item.kind is not Kind.TOOL):
             return None
         found = [finding for finding in brief.findings if finding.kind == "resolution"]
-        change, summary, used = self._changed(brief, item, found[-1]) if found else (None, "", ())
-        if change is None and item is not None:
-            change = retire(item, brief.runs, poor=brief.poor)
-            summary, used = "standard answers retired that later feedback says are wrong", ()
         refused = {t.summary for t in brief.tried if t.proposer == _NAME and t.decision == "reject"}
+        change, summary, used = self._changed(brief, item, found[-1]) if found else (None, "", ())
+        if (change is None or summary in refused) and item is not None and _held(item) is not None:
+            change = retire(item, brief.runs, poor=brief.poor)
+            summary, used = _said(item, change), ()
         if change is None or summary in refused:
             return None
         return Proposal(
@@ -83,11 +86,8 @@ class MinedResolutions:
         held = None if item is None else _held(item)
         if held is not None and not self._worth(new, held):
             return None, "", ()
-        gone = {canonical(e.output) for e in held.entries if e.retired} if held else set()
-        new = new.without(
-            at for at, entry in enumerate(new.entries) if canonical(entry.output) in gone
-        )
-        made = new.to_item(_provenance(finding.runs))
+        gone = {} if held is None else _retired(held)
+        made = _still_without(new, gone).to_item(_provenance(finding.runs))
         change: Change = Add(item=made) if item is None else Revise(item_id=TABLE, item=made)
         if item is not None:
             change = retire(made, brief.runs, poor=brief.poor) or change
@@ -96,11 +96,17 @@ class MinedResolutions:
     def _worth(self, new: Table, held: Table) -> bool:
         if new.embedder != held.embedder:
             return True
+        gone = _retired(held)
+        if any(_is_back(entry, gone) for entry in new.entries):
+            return True
         if {canonical(e.output) for e in new.entries} - {canonical(e.output) for e in held.entries}:
             return True
-        more = sum(e.tasks for e in new.entries) >= (1 + self.grown) * sum(
-            e.tasks for e in held.entries
-        )
+        # Without retired answers, whose count stands still.
+        behind = [
+            sum(e.tasks for e in table.entries if canonical(e.output) not in gone)
+            for table in (new, held)
+        ]
+        more = behind[0] >= (1 + self.grown) * behind[1] > 0
         return more or new.calibration.coverage >= held.calibration.coverage + self.wider
 
 
@@ -166,6 +172,46 @@ def _held(item: Item) -> Table | None:
         return Table.from_item(item)
     except BadInput:
         return None  # damaged, and so without use: the new one takes its place
+
+
+def _retired(table: Table) -> dict[str, int]:
+    """The retired answers, each with the tasks that stood behind it when it was retired."""
+    return {canonical(e.output): e.tasks for e in table.entries if e.retired}
+
+
+def _is_back(entry: Entry, gone: Mapping[str, int]) -> bool:
+    """Whether twice as many tasks stand behind a retired answer as when it was retired."""
+    before = gone.get(canonical(entry.output))
+    return before is not None and entry.tasks >= _BACK * before
+
+
+def _still_without(new: Table, gone: Mapping[str, int]) -> Table:
+    """A new table in which retired answers stay so, with the count they were retired at."""
+    return replace(
+        new,
+        entries=tuple(
+            replace(entry, tasks=gone[canonical(entry.output)], retired=True)
+            if canonical(entry.output) in gone and not _is_back(entry, gone)
+            else entry
+            for entry in new.entries
+        ),
+    )
+
+
+def _said(item: Item, change: Revise | None) -> str:
+    """A line that names the answers which a revision retires: another set, another line."""
+    if change is None:
+        return ""
+    before, after = Table.from_item(item).entries, Table.from_item(change.item).entries
+    gone = [
+        as_text(new.output)
+        for old, new in zip(before, after, strict=True)
+        if new.retired and not old.retired
+    ]
+    named = (
+        text if len(text) <= _NAMED else f"{text[:_NAMED]}... ({digest(text)[:8]})" for text in gone
+    )
+    return f"standard answers retired that later feedback says are wrong: {'; '.join(named)}"
 
 
 def _provenance(runs: Iterable[str]) -> Provenance:

@@ -1,15 +1,17 @@
 """Examples that stopped helping, taken out: their tasks fail too often for it to be chance.
 
 An example is judged by the tasks for which it was the most trusted one shown. No model is asked.
+What was taken out is named with the answer it gave, so that it stays out until that answer changes.
 
 Next file: `propose/confusions.py`.
 """
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+from strop.mine.calibration import at_least
 from strop.propose.brief import Brief
+from strop.propose.examples import RETIRED, answer_mark
 from strop.propose.proposal import Aim, Proposal
 from strop.run import ScoredRun
 from strop.spec import AgentSpec, Kind, Remove
@@ -24,7 +26,7 @@ _LEAST = 5  # distinct tasks; fewer cannot tell an example that fails from bad l
 class RetiredExamples:
     """The proposer that takes out examples."""
 
-    name: str = "retired:examples"
+    name: str = RETIRED
 
     async def __call__(self, brief: Brief) -> Proposal | None:
         return retired_examples(brief.spec, brief.runs, poor=brief.poor)
@@ -42,32 +44,33 @@ def retired_examples(spec: AgentSpec, runs: Iterable[ScoredRun], *, poor: float)
         runs: Scored runs; of several of one task with one example, the newest counts.
         poor: Score under which a run counts as a failure.
     """
-    open_ones = {item.id for item in spec.of_kind(Kind.EXAMPLE) if not item.protected}
-    failed = _failures(runs, open_ones, poor)
+    open_ones = {item.id: item for item in spec.of_kind(Kind.EXAMPLE) if not item.protected}
+    failed = _failures(runs, open_ones.keys(), poor)
     everyone = [bad for tasks in failed.values() for bad in tasks.values()]
-    if not everyone:
+    if not everyone or all(everyone):  # where all fail, no example stands out
         return None
     rate = sum(everyone) / len(everyone)
     chances = {
-        item: _at_least(sum(tasks.values()), len(tasks), rate)
+        item: at_least(sum(tasks.values()), of=len(tasks), rate=rate)
         for item, tasks in failed.items()
         if len(tasks) >= _LEAST
     }
     retired = _holm(chances)
     if not retired:
         return None
+    named = ", ".join(f"{item} ({answer_mark(open_ones[item])})" for item in retired)
     return Proposal(
         parent=spec.id,
         changes=tuple(Remove(item_id=item) for item in retired),
         findings=(),
-        proposer="retired:examples",
-        summary=f"{len(retired)} examples retired: the tasks they were shown to failed",
+        proposer=RETIRED,
+        summary=f"{len(retired)} examples retired, whose tasks failed: {named}",
         aim=Aim.LEANER,
     )
 
 
 def _failures(
-    runs: Iterable[ScoredRun], open_ones: set[str], poor: float
+    runs: Iterable[ScoredRun], open_ones: Collection[str], poor: float
 ) -> dict[str, dict[str, bool]]:
     """By example, the tasks for which it was the most trusted one, and whether they failed."""
     failed: dict[str, dict[str, bool]] = {}
@@ -78,13 +81,6 @@ def _failures(
         if shown:
             failed.setdefault(shown[-1], {})[scored.run.task] = scored.value < poor
     return failed
-
-
-def _at_least(count: int, of: int, rate: float) -> float:
-    """The chance of `count` or more failures in `of` tasks at this rate."""
-    return math.fsum(
-        math.comb(of, k) * rate**k * (1 - rate) ** (of - k) for k in range(count, of + 1)
-    )
 
 
 def _holm(chances: Mapping[str, float]) -> list[str]:

@@ -70,11 +70,16 @@ def put_document(scope: Scope, kind: str, key: str, body: JsonObject) -> None:
 
 
 def document(scope: Scope, kind: str, key: str) -> dict[str, Json]:
+    found = find_document(scope, kind, key)
+    if found is None:
+        raise UserMistake(f"there is no {kind} {key!r} in this store")
+    return found
+
+
+def find_document(scope: Scope, kind: str, key: str) -> dict[str, Json] | None:
     query = scope.select(documents, documents.c.body)
     body = scope.connection.scalar(query.where(documents.c.kind == kind, documents.c.id == key))
-    if body is None:
-        raise UserMistake(f"there is no {kind} {key!r} in this store")
-    return cast("dict[str, Json]", json.loads(body))
+    return None if body is None else cast("dict[str, Json]", json.loads(body))
 
 
 def documents_after(

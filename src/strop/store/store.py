@@ -134,6 +134,11 @@ class Store:
         with self._read() as scope:
             return records.document(scope, kind, id)
 
+    def find_document(self, kind: str, id: str) -> dict[str, Json] | None:  # noqa: A002
+        """A document by its whole id, or `None` where there is none."""
+        with self._read() as scope:
+            return records.find_document(scope, kind, id)
+
     def documents(self, kind: str) -> Iterator[tuple[str, dict[str, Json]]]:
         """Ids and bodies of all documents of a kind, oldest first, streamed."""
         last, full = 0, True

@@ -1,9 +1,9 @@
-"""Whether a text gives away a held-out task: what comes from outside must not.
+"""What may teach nobody: held-out tasks, their inputs, and what says the same in other words.
 
-Looks for the inputs themselves, however they are spaced and cased. It does not find paraphrases;
-those are kept apart by the tasks' groups.
+Inputs are found however they are spaced and cased. Paraphrases are known by the tasks' groups
+alone: a text does not say that it is one.
 
-Next file: `bootstrap/seed.py`.
+Next file: `spec.py`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,7 +13,7 @@ from typing import TypeAlias
 from strop.jsonvalue import Json, as_text
 from strop.task import Split, Task, normalised
 
-__all__ = ["HeldOut", "texts_in"]
+__all__ = ["HeldOut"]
 
 _Words: TypeAlias = tuple[str, ...]
 
@@ -62,13 +62,23 @@ class HeldOut:
             _unspaced=tuple(unspaced),
         )
 
+    def bars(self, task_id: str | None, text: str, group: str | None = None) -> bool:
+        """Whether what belongs to a task may teach nobody.
+
+        Args:
+            task_id: The task's id, or `None` where it is of no known task.
+            text: The task's input as it stands in a prompt.
+            group: The task's paraphrase group, where one is known.
+        """
+        return task_id in self.ids or group in self.groups or normalised(text) in self.inputs
+
     def is_input(self, value: Json) -> bool:
         """Whether a value is the input of a held-out task."""
         return normalised(as_text(value)) in self.inputs
 
     def is_told_by(self, value: Json) -> bool:
         """Whether a held-out task's input stands anywhere in a value."""
-        return any(self._stands_in(text) for text in texts_in(value))
+        return any(self._stands_in(text) for text in _texts_in(value))
 
     def _stands_in(self, text: str) -> bool:
         plain = normalised(text)
@@ -82,7 +92,7 @@ class HeldOut:
         )
 
 
-def texts_in(value: Json) -> Iterator[str]:
+def _texts_in(value: Json) -> Iterator[str]:
     """Every text in a JSON value, keys included, and objects as they read in a prompt."""
     match value:
         case str():
@@ -91,7 +101,7 @@ def texts_in(value: Json) -> Iterator[str]:
             yield as_text(value)
             for key, item in value.items():
                 yield key
-                yield from texts_in(item)
+                yield from _texts_in(item)
         case Sequence():
             for item in value:
-                yield from texts_in(item)
+                yield from _texts_in(item)
