@@ -6,13 +6,14 @@ import time
 import anyio
 import pytest
 from inline_snapshot import snapshot
+from pydantic_ai import Agent
 from pydantic_ai.messages import ModelResponse, TextPart
 from pydantic_ai.models.function import FunctionModel
 from pydantic_ai.models.test import TestModel
 
 from strop import Limits, ScriptedModel, Split, Task
-from strop.agent import execute, function_backend
-from strop.agent_pydantic import pydantic_backend
+from strop.agent import Trace, execute, function_backend
+from strop.agent_pydantic import ContextCapability, pydantic_backend
 from strop.context import Chosen, Context, Demonstration, select
 from strop.models import tool_call
 from strop.resolution import Resolution
@@ -296,7 +297,66 @@ async def test_a_demonstration_shows_its_tool_calls_as_the_provider_has_them():
         output="24",
         steps=({"tool": "count_seeds", "args": {"box": "spring"}, "result": 24},),
     )
+    seen = await asked_with(shown, TOOL_SPEC.items)
+    assert kinds(seen) == [
+        "UserPromptPart",
+        "ToolCallPart",
+        "ToolReturnPart",
+        "TextPart",
+        "UserPromptPart",
+    ]
+    assert seen[1].parts[0].args == {"box": "spring"}
+    assert seen[2].parts[0].content == 24
+    # Providers refuse tool turns where there are no tools.
+    assert kinds(await asked_with(shown, ())) == ANSWERED
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"tool": "count_seeds", "args": [1], "result": 24},
+        {"tool": "count_seeds", "args": '{"box": "spring"}', "result": 24},
+        {"tool": "weigh_seeds", "args": {"box": "spring"}, "result": 24},
+    ],
+)
+async def test_a_demonstration_with_a_call_that_cannot_be_sent_is_question_and_answer(odd):
+    good = {"tool": "count_seeds", "args": None, "result": 24}
+    shown = Demonstration(item="e1", input="How many?", output="24", steps=(good, odd))
+    assert kinds(await asked_with(shown, TOOL_SPEC.items)) == ANSWERED
+    shown = Demonstration(item="e1", input="How many?", output="24", steps=(good,))
+    seen = await asked_with(shown, TOOL_SPEC.items)
+    assert seen[1].parts[0].args_as_dict() == {}
+
+
+async def test_tools_that_an_agent_has_besides_its_context_may_be_demonstrated():
+    steps = ({"tool": "count_seeds", "args": {"box": "spring"}, "result": 24},)
+    shown = Demonstration(item="e1", input="How many?", output="24", steps=steps)
     context = Context(instructions="", demonstrations=(shown,), input=TASK.text)
+    seen = []
+
+    async def look(messages, info):
+        seen.extend(messages)
+        return ModelResponse(parts=[TextPart(content="12")])
+
+    around = Agent(
+        FunctionModel(look),
+        tools=[count_seeds],
+        capabilities=[ContextCapability(context=context, trace=Trace(), functions={})],
+    )
+    await around.run(TASK.text)
+    assert "ToolCallPart" in kinds(seen)
+
+
+ANSWERED = ["UserPromptPart", "TextPart", "UserPromptPart"]
+
+
+def kinds(messages):
+    return [type(part).__name__ for message in messages for part in message.parts]
+
+
+async def asked_with(shown, tools):
+    """The messages that a model with these tools gets when this is demonstrated."""
+    context = Context(instructions="", demonstrations=(shown,), input=TASK.text, tools=tuple(tools))
     seen = []
 
     async def look(messages, info):
@@ -305,16 +365,7 @@ async def test_a_demonstration_shows_its_tool_calls_as_the_provider_has_them():
 
     run = await attempt(pydantic_backend(TOOL_SPEC, FunctionModel(look)), context=context)
     assert run.output == "12"
-    kinds = [[type(part).__name__ for part in message.parts] for message in seen]
-    assert kinds == [
-        ["UserPromptPart"],
-        ["ToolCallPart"],
-        ["ToolReturnPart"],
-        ["TextPart"],
-        ["UserPromptPart"],
-    ]
-    assert seen[1].parts[0].args == {"box": "spring"}
-    assert seen[2].parts[0].content == 24
+    return seen
 
 
 async def test_what_the_table_knows_is_answered_without_the_agent():

@@ -30,6 +30,7 @@ from strop.bootstrap import (
 from strop.bootstrap.seed import BY_PEOPLE, demonstration, unfit
 from strop.errors import BadInput, ModelFailed
 from strop.evaluation import Budget
+from strop.evidence import sources
 from strop.gate import Decision
 from strop.heldout import HeldOut
 from strop.mine.resolutions import Answered, mine_resolutions
@@ -165,6 +166,38 @@ def test_train_tasks_are_no_secret_and_short_inputs_are_no_accident():
     assert held_out.is_told_by(
         "例: 私の荷物はどこにありますか今日届くはずでしたがまだ来ません、と言う"
     )
+
+
+def test_a_task_is_barred_by_its_id_its_input_or_its_group():
+    held_out = HeldOut.of(
+        [
+            Task(id="a", input="where is it", group="g", split=Split.TEST),
+            Task(id="b", input="refund me", group="h", split=Split.TRAIN),
+            Task(id="c", input="no group", split=Split.VALIDATION),
+        ]
+    )
+    assert held_out.bars("a", "other words")
+    assert held_out.bars("x", "Where is  IT?")
+    assert held_out.bars("x", "say where that is", "g")
+    assert held_out.bars(None, "where is it")
+    assert not held_out.bars("b", "refund me", "h")
+    assert not held_out.bars("x", "other words")
+    assert not held_out.bars(None, "other words", None)
+
+
+def test_a_paraphrase_of_a_held_out_task_teaches_nobody(desk):
+    """Also not where it was served in production, and answered well."""
+    said = {
+        "held": Task(id="held", input="tell me of the rose parcel", group="trace for the roses"),
+        "free": Task(id="free", input="tell me of the oak parcel", group="trace of the oaks"),
+    }
+    for task in said.values():
+        desk.run(replace(task, expected="trace"))
+    parts = desk.parts
+    teaching = sources(parts.store, parts.tasks)
+    assert ("held" in teaching, "free" in teaching) == (False, True)
+    cycle = asyncio.run(loops.hear_once(parts))
+    assert [list(finding.data["answers"]) for finding in cycle.findings] == [["free"]]
 
 
 def test_a_huge_text_is_looked_through_word_by_word():
@@ -561,6 +594,48 @@ def test_what_arrives_is_untrusted_unprotected_and_says_whence(tmp_path):
     )
     twice = arrive(others(memory("f", "Two.", type="fact")), setting(tmp_path, spec=again))
     assert (twice.items, reasons(twice)) == ({}, {"f": "the agent has it already"})
+
+
+def test_an_example_that_the_agent_shows_already_does_not_arrive_again(tmp_path):
+    """Whatever it was mined from: a task, a group and steps say nothing about what is shown."""
+    mined = example("Where is it?", {"a": 1, "b": 2}, task="t1", group="g")
+    steps = [{"tool": "find", "args": {}, "result": "here"}]
+    spec = AgentSpec(
+        name="desk",
+        model="m",
+        selection=STATIC,
+        items=(
+            mined,
+            replace(mined, id="s", content={**mined.content, "input": 1, "steps": steps}),
+        ),
+    )
+    again = arrive(replace(spec, name="same"), setting(tmp_path, spec=spec))
+    assert again.items == {}
+    assert set(reasons(again).values()) == {"the agent has it already"}
+    source = others(
+        example("where is  it", {"b": 2, "a": 1}),
+        replace(example("where is it", {"a": 1, "b": 3}), id="another answer"),
+        replace(example("where was it", {"a": 1, "b": 2}), id="another input"),
+    )
+    arrived = arrive(source, setting(tmp_path, spec=spec))
+    assert [item.content["input"] for item in arrived.items["examples"]] == [
+        "where is it",
+        "where was it",
+    ]
+
+
+def test_steps_come_along_only_where_the_agent_has_their_tools(tmp_path):
+    def shows(text, *tools):
+        item = example(text, "here")
+        steps = [{"tool": name, "args": {}, "result": 1} for name in tools]
+        return replace(item, content={**item.content, "steps": steps})
+
+    source = others(shows("a", "find"), shows("b", "find", "gone"), shows("c", "gone"))
+    find = tool("find", {"type": "native", "target": "m:find"})
+    spec = AgentSpec(name="desk", model="m", selection=STATIC, items=(find,))
+    arrived = arrive(source, setting(tmp_path, spec=spec)).items["examples"]
+    kept = {item.content["input"]: item.content.get("steps") for item in arrived}
+    assert kept == {"a": [{"tool": "find", "args": {}, "result": 1}], "b": None, "c": None}
 
 
 def test_what_does_not_fit_is_left_with_a_reason(tmp_path):

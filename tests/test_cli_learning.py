@@ -13,12 +13,13 @@ import anyio
 import pytest
 from inline_snapshot import snapshot
 
-from strop import Split
+from strop import Split, Task
+from strop.cli.mining import KINDS
 from strop.embed import StaticEmbedder
 from strop.levers import LEVERS, resolve_levers
 from strop.mine.resolutions import Answered, mine_resolutions
 from strop.release import Action, Release
-from strop.resolution import Table
+from strop.resolution import TABLE, Table
 from strop.spec import Item, Kind, Provenance, Trust
 from strop.store import open_store
 from test_cli import (
@@ -194,6 +195,17 @@ def test_seed_by_a_model_says_the_cost_first_and_keeps_what_the_scorer_takes(fre
     assert {i["provenance"]["by"] for i in items} == {"model:command:python -I -S teacher.py"}
 
 
+def test_seed_keeps_to_its_tokens_and_goes_on_from_there(fresh):
+    model = ["--model", "command:python -I -S teacher.py", "--limit", "5", "--json"]
+    bounded = strop("seed", *model, "--tokens", "1", at=fresh, expect=3).json
+    assert bounded["model"]["asked"] == 1
+    (reason,) = bounded["cycle"]["stopped"]["reasons"]
+    assert (reason["code"], "tokens: 1" in reason["message"]) == ("budget", True)
+    whole = strop("seed", *model, "--tokens", "1000000", at=fresh).json
+    assert (whole["model"]["from_before"], whole["model"]["asked"]) == (1, 4)
+    assert whole["cycle"]["attempts"][0]["verdict"]["decision"] == "accept"
+
+
 def test_seed_without_validation_tasks_says_what_to_do(fresh):
     tasks = [{**task, "split": "train"} for task in rooms()]
     (fresh / "tasks.jsonl").write_text(lines_of(tasks))
@@ -365,6 +377,13 @@ nothing to propose: nothing of it is new and fits here; ########## serves on\
 """)
 
 
+def test_nothing_is_brought_from_an_agent_to_itself(learned):
+    plan = strop("transfer", ".", "--dry-run", "--json", at=learned).json
+    assert (plan["arrived"], plan["gate"]) == ({}, {"looks": 0, "runs": 0})
+    assert len(plan["left"]) == 15
+    assert {each["reason"] for each in plan["left"]} == {"the agent has it already"}
+
+
 def store_has_releases(folder):
     with store_of(folder) as store:
         return bool(store.releases())
@@ -466,11 +485,15 @@ def test_every_kind_bears_what_traces_hold(tmp_path):
     ]
     runs_file(tmp_path, *odd)
     (tmp_path / "empty.jsonl").write_text("")
+    (tmp_path / "tasks.jsonl").write_text('{"id": "v", "input": "y", "expected": "z"}')
     (tmp_path / "broken.jsonl").write_text('{"id": "a", "task": "t"}\n{"id": ')
     (tmp_path / "latin.jsonl").write_bytes(b'{"id": "caf\xe9"}')
-    kinds = ["failures", "facts", "resolutions", "repairs", "heuristics", "preferences"]
     calls = [
-        ["mine", kind, file, "--json"] for kind in kinds for file in ("runs.jsonl", "empty.jsonl")
+        ["mine", kind, file, "--json", *tasks]
+        for kind in KINDS
+        for file in ("runs.jsonl", "empty.jsonl")
+        for tasks in ([], ["--tasks", "tasks.jsonl"])
+        if tasks or kind != "confusions"
     ]
     for result, call_made in zip(strops([(tmp_path, c) for c in calls]), calls, strict=True):
         assert result.code == 0, (call_made, result.err)
@@ -512,6 +535,104 @@ def test_held_out_runs_are_passed_over_wherever_they_come_from(fresh):
         "mine", "failures", "all.jsonl", "--tasks", "tasks.jsonl", "--json", at=fresh
     ).json
     assert (again["runs"], again["passed_over"]) == (12, 24)
+
+
+def test_what_is_mined_is_what_a_cycle_finds(fresh):
+    """Also where tasks were edited since they were run, and some say what a held-out one says."""
+    tasks = [{**task, "group": task["id"]} for task in rooms()]
+    (fresh / "tasks.jsonl").write_text(lines_of(tasks))
+    asked = [task for task in tasks if task["split"] == "train"]
+    failed = [call("find", {"q": "a"}, error="Error: no such room")]
+    runs = [
+        {"id": f"run-{n}", "task": task["id"], "input": task["input"], "score": 0, "steps": failed}
+        for n, task in enumerate(asked)
+    ]
+    runs[0]["input"] = "what this task asked before"
+    held_out = next(task for task in tasks if task["split"] == "validation")
+    runs += [
+        {"id": "barred", "task": "served", "input": "x", "score": 0, "steps": failed},
+        {"id": "foreign", "task": "unknown", "input": "y", "score": 0, "steps": failed},
+    ]
+    (fresh / "runs.jsonl").write_text(lines_of(runs))
+    strop("import", "runs", "runs.jsonl", at=fresh)
+    with store_of(fresh) as store:
+        served = Task(id="served", input="x", group=held_out["group"], split=Split.PRODUCTION)
+        store.put_tasks([served])
+    cycle = strop("improve", "--levers", "lessons", "--json", at=fresh).json
+    kinds = {"failures": "failure", "confusions": "confusion"}
+    calls = [(fresh, ["mine", kind, "--json"]) for kind in kinds]
+    for result, (kind, one) in zip(strops(calls), kinds.items(), strict=True):
+        value = json.loads(result.out)
+        assert value["kind"] == kind
+        found = {each["id"]: each["data"] for each in value["findings"]}
+        assert found == {f["id"]: f["data"] for f in cycle["findings"] if f["kind"] == one}
+        assert len(found) == {"failures": 1, "confusions": 3}[kind]
+        assert value["passed_over"] == 1
+    (failure,) = (f for f in cycle["findings"] if f["kind"] == "failure")
+    assert failure["data"]["n_runs"] == len(asked) - 1 + 1  # not the edited one, but the foreign
+
+
+def sorted_runs(**more):
+    """Sixty tasks for each room, and a run of each that `more` says something about."""
+    texts = {task["expected"]: task["input"].rpartition(" ")[0] for task in rooms()}
+    tasks = [
+        {"id": f"{room}-{n}", "input": f"{text} {n}", "expected": room}
+        for room, text in texts.items()
+        for n in range(60)
+    ]
+    return tasks, [
+        {
+            "id": f"run-{task['id']}",
+            "task": task["id"],
+            "input": task["input"],
+            "output": task["expected"],
+            "score": 1,
+            **more,
+        }
+        for task in tasks
+    ]
+
+
+def test_a_table_is_mined_with_the_floor_and_the_answers_that_a_cycle_goes_by(tmp_path):
+    (tmp_path / "strop.yaml").write_text("embedder: static\nresolutions: {floor: 0.9}\n")
+    tasks, right = sorted_runs()
+    files = {
+        "tasks": tasks,
+        "right": right,
+        "wrong": sorted_runs(output="no idea", score=0)[1],
+        "table": sorted_runs(shown=[TABLE])[1],
+    }
+    for name, values in files.items():
+        (tmp_path / f"{name}.jsonl").write_text(lines_of(values))
+    known = ["--tasks", "tasks.jsonl"]
+    calls = [["right.jsonl"], ["wrong.jsonl", *known], ["wrong.jsonl"], ["table.jsonl", *known]]
+    results = strops([(tmp_path, ["mine", "resolutions", *call, "--json"]) for call in calls])
+    found = [json.loads(result.out)["findings"] for result in results]
+    assert [len(each) for each in found] == [1, 1, 0, 0]
+    for (finding,) in found[:2]:
+        body = finding["data"]["body"]
+        assert body["floor"] == 0.9
+        assert {entry["output"] for entry in body["entries"]} == {"garden", "garage", "kitchen"}
+
+
+def test_what_is_known_to_be_right_is_not_asked_of_a_judge(tmp_path):
+    (tmp_path / "strop.yaml").write_text("scorer: judge\ncriteria: [Names the room.]\n")
+    tasks, runs = sorted_runs(output="no idea", score=0)
+    (tmp_path / "tasks.jsonl").write_text(lines_of(tasks))
+    (tmp_path / "runs.jsonl").write_text(lines_of(runs))
+    shown = strop("mine", "confusions", "runs.jsonl", "--tasks", "tasks.jsonl", at=tmp_path)
+    assert masked(shown.out) == snapshot("""\
+3 confusions  in 180 runs of 180 tasks
+
+  tasks  runs  claim
+     60    60  `garage` was missed in 60 tasks (`no idea` was given)
+     60    60  `garden` was missed in 60 tasks (`no idea` was given)
+     60    60  `kitchen` was missed in 60 tasks (`no idea` was given)\
+""")
+    refused = strop("mine", "confusions", "runs.jsonl", at=tmp_path, expect=2)
+    assert refused.line == snapshot(
+        "strop: confusions need the right answers: --tasks FILE, the tasks of those runs"
+    )
 
 
 def test_mining_an_empty_store_says_what_to_do(fresh):
@@ -763,6 +884,7 @@ $ strop seed --help
 │ --dry-run                       Say what would be asked, run and cost, and   │
 │                                 stop.                                        │
 │ --runs                N         At most so many agent runs.                  │
+│ --tokens              N         At most about so many tokens.                │
 │ --cost                USD       At most about this cost.                     │
 │ --minutes             M         At most about so long.                       │
 │ --config      -c      PATH      The agent's configuration.                   │
@@ -841,8 +963,8 @@ $ strop mine --help
  Findings in runs, without a model; nothing is written.
 
 ╭─ Arguments ──────────────────────────────────────────────────────────────────╮
-│ *    KIND      <str>   failures, facts, resolutions, repairs, heuristics or  │
-│                        preferences.                                          │
+│ *    KIND      <str>   failures, facts, resolutions, repairs, confusions,    │
+│                        heuristics or preferences.                            │
 │                        [required]                                            │
 │      RUNS      <path>  JSON lines; by default the store's runs.              │
 ╰──────────────────────────────────────────────────────────────────────────────╯

@@ -114,3 +114,12 @@ def test_the_order_of_runs_does_not_matter(pairs, random):
     one = mine_confusions(runs, known=known, tasks=tasks, min_tasks=1)
     two = mine_confusions(shuffled, known=known, tasks=tasks, min_tasks=1)
     assert [(f.claim, f.data) for f in one] == [(f.claim, f.data) for f in two]
+
+
+@pytest.mark.anyio
+async def test_long_inputs_are_cut_where_they_serve_to_find_a_lesson():
+    tasks = desk({**TEXTS, "refund": [f"{text} {'x' * 5000}" for text in TEXTS["refund"]]})
+    known = {name: "refund" for name in tasks if name.startswith("refund")}
+    findings = mine_confusions([wrong(name) for name in known], known=known, tasks=tasks)
+    (change,) = (await ConfusionLessons()(brief(findings, tasks))).changes
+    assert [len(text) for text in change.item.content["about"]] == [2000] * 4

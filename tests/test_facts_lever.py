@@ -1,11 +1,14 @@
 """Findings of facts into memories: added, revised, removed, and otherwise left alone."""
 
+from dataclasses import replace
+
 import anyio
 import numpy as np
 
 from strop.mine.facts.miner import mine_facts
 from strop.propose.brief import Brief, Tried
-from strop.propose.facts import MinedFacts, fact_item
+from strop.propose.facts import KeptFacts, MinedFacts, fact_item
+from strop.propose.proposal import Aim
 from strop.run import Run, ScoredRun, ToolCall
 from strop.spec import Add, AgentSpec, Item, Kind, Remove, Revise, Trust, apply
 from strop.task import Split, Task
@@ -43,8 +46,28 @@ def empty():
 
 def learned(runs, now=0.0, spec=None):
     spec = spec or empty()
-    proposal = MinedFacts().propose(brief(spec, runs, now))
-    return spec if proposal is None else apply(spec, proposal.changes)
+    for proposer in (KeptFacts(), MinedFacts()):
+        proposal = proposer.propose(brief(spec, runs, now))
+        spec = spec if proposal is None else apply(spec, proposal.changes)
+    return spec
+
+
+def unchanged(spec, runs, now=0.0):
+    return all(p.propose(brief(spec, runs, now)) is None for p in (KeptFacts(), MinedFacts()))
+
+
+def told(proposal, decision="reject"):
+    """An earlier proposal as proposers are told of it."""
+    changes = proposal.changes
+    return Tried(
+        proposer=proposal.proposer,
+        summary=proposal.summary,
+        texts=tuple(c.item.text for c in changes if not isinstance(c, Remove)),
+        decision=decision,
+        message="",
+        added=tuple(c.item_id for c in changes if isinstance(c, Add)),
+        removed=tuple(c.item_id for c in changes if isinstance(c, Remove)),
+    )
 
 
 def counted(spec):
@@ -77,14 +100,14 @@ def test_evidence_is_bounded():
 def test_what_is_unchanged_is_left_alone():
     runs = [run(n, at=n * 60.0) for n in range(8)]
     spec = learned(runs)
-    assert MinedFacts().propose(brief(spec, runs)) is None
+    assert unchanged(spec, runs)
     runs.append(run(8, at=8 * 60.0))  # one more task, one input in nine: no new version for that
-    assert MinedFacts().propose(brief(spec, runs)) is None
+    assert unchanged(spec, runs)
 
 
 def test_a_fact_found_by_many_new_inputs_is_revised():
     spec = learned([run(1), run(2)])
-    proposal = MinedFacts().propose(brief(spec, [run(n) for n in (1, 2, 3)]))
+    proposal = KeptFacts().propose(brief(spec, [run(n) for n in (1, 2, 3)]))
     assert {type(change) for change in proposal.changes} == {Revise}
 
 
@@ -93,7 +116,7 @@ def test_a_contradicted_fact_is_removed_and_comes_back_when_it_agrees_again():
     spec = learned(runs)
     (item,) = counted(spec)
     runs.append(run(3, "[(8,)]"))
-    proposal = MinedFacts().propose(brief(spec, runs))
+    proposal = KeptFacts().propose(brief(spec, runs))
     assert Remove(item_id=item.id) in proposal.changes
     spec = apply(spec, proposal.changes)
     assert counted(spec) == []
@@ -106,7 +129,7 @@ def test_a_contradicted_fact_is_removed_and_comes_back_when_it_agrees_again():
 def test_a_changed_fact_is_revised_in_place():
     spec = learned([run(1), run(2)])
     runs = [run(1), run(2), run(3, "[(8,)]"), run(4, "[(8,)]")]
-    proposal = MinedFacts().propose(brief(spec, runs))
+    proposal = KeptFacts().propose(brief(spec, runs))
     (change,) = [c for c in proposal.changes if c.item_id == counted(spec)[0].id]
     assert isinstance(change, Revise)
     assert change.item.text.endswith("gives: 8")
@@ -116,21 +139,21 @@ def test_an_expired_fact_is_removed_and_an_old_one_never_added():
     runs = [run(1, at=0.0), run(2, at=DAY)]
     spec = learned(runs)
     assert counted(spec)
-    late = MinedFacts().propose(brief(spec, runs, now=40 * DAY))
+    late = KeptFacts().propose(brief(spec, runs, now=40 * DAY))
     assert {type(change) for change in late.changes} == {Remove}
     assert counted(apply(spec, late.changes)) == []
     forgotten = Brief(spec=spec, findings=(), tasks=TASKS, embed=embed, now=40 * DAY)
-    assert {type(c) for c in MinedFacts().propose(forgotten).changes} == {Remove}
-    assert MinedFacts().propose(brief(empty(), runs, now=40 * DAY)) is None
+    assert {type(c) for c in KeptFacts().propose(forgotten).changes} == {Remove}
+    assert unchanged(empty(), runs, now=40 * DAY)
 
 
 def test_a_renewed_fact_is_revised_only_when_its_time_runs_out():
     runs = [run(n, at=n * DAY) for n in range(8)]
     spec = learned(runs, now=8 * DAY)
     soon = [*runs, run(8, at=9 * DAY)]
-    assert MinedFacts().propose(brief(spec, soon, now=9 * DAY)) is None
+    assert KeptFacts().propose(brief(spec, soon, now=9 * DAY)) is None
     later = [*runs, run(8, at=30 * DAY)]
-    proposal = MinedFacts().propose(brief(spec, later, now=30 * DAY))
+    proposal = KeptFacts().propose(brief(spec, later, now=30 * DAY))
     assert {type(change) for change in proposal.changes} == {Revise}
 
 
@@ -151,16 +174,27 @@ def test_a_protected_fact_and_other_peoples_memories_are_left_alone():
     (item,) = counted(learned(runs))
     mine = Item(id=item.id, kind=Kind.MEMORY, content={"text": "seven"}, protected=True)
     spec = AgentSpec(name="a", model="m", items=(mine,))
-    proposal = MinedFacts().propose(brief(spec, [*runs, run(3, "[(8,)]")]))
+    proposal = KeptFacts().propose(brief(spec, [*runs, run(3, "[(8,)]")]))
     assert proposal is None or all(change.item_id != item.id for change in proposal.changes)
+    others = AgentSpec(name="a", model="m", items=(replace(mine, protected=False),))
+    for proposer in (KeptFacts(), MinedFacts()):
+        proposal = proposer.propose(brief(others, runs))
+        assert proposal is None or all(change.item_id != item.id for change in proposal.changes)
 
 
 def test_what_the_gate_refused_is_not_proposed_again():
     runs = [run(1), run(2)]
     first = MinedFacts().propose(brief(empty(), runs))
-    refused = tuple(c.item.text for c in first.changes)
-    tried = Tried(proposer="mined:facts", summary="", texts=refused, decision="reject", message="")
+    tried = told(first)
     assert MinedFacts().propose(brief(empty(), runs, tried=(tried,))) is None
+    for other in (
+        replace(tried, proposer="kept:facts"),  # another proposer's
+        replace(tried, added=()),  # it had revised them
+        replace(tried, decision="inconclusive"),
+        replace(tried, texts=()),  # it said something else of them
+    ):
+        again = MinedFacts().propose(brief(empty(), runs, tried=(other,)))
+        assert again.changes == first.changes
 
 
 def test_ids_do_not_depend_on_what_the_fact_says():
@@ -172,3 +206,37 @@ def test_ids_do_not_depend_on_what_the_fact_says():
     assert all(
         isinstance(c, Add) for c in MinedFacts().propose(brief(empty(), [run(1), run(2)])).changes
     )
+
+
+def test_what_is_wrong_is_mended_apart_from_what_is_new_and_need_not_raise_the_score():
+    spec = learned([run(1), run(2)])
+    runs = [run(1), run(2), run(3, "[(8,)]"), run(4, "[(8,)]")]
+    runs += [run(n, asked="SELECT COUNT(*) FROM shops") for n in (5, 6)]
+    kept, mined = KeptFacts().propose(brief(spec, runs)), MinedFacts().propose(brief(spec, runs))
+    assert (kept.proposer, kept.aim) == ("kept:facts", Aim.LEANER)
+    assert KeptFacts().name == "kept:facts"
+    assert not any(isinstance(change, Add) for change in kept.changes)
+    assert (mined.proposer, mined.aim) == ("mined:facts", Aim.BETTER)
+    assert all(isinstance(change, Add) for change in mined.changes)
+    again = brief(spec, runs, tried=(told(kept),))
+    assert KeptFacts().propose(again).changes == kept.changes  # what is wrong stays wrong
+    after = apply(apply(spec, kept.changes), mined.changes)
+    assert {item.text.partition("gives: ")[2] for item in counted(after)} == {"8", "7"}
+    assert unchanged(after, runs)
+
+
+def test_parts_of_a_list_stay_until_the_whole_list_is_there():
+    listing = "[('people',)]", "SHOW TABLES"
+    columns = "[('id', 'int'), ('name', 'text')]", "DESCRIBE people"
+    runs = [run(n, *asked) for n in (1, 2) for asked in (columns, ("[(7,)]", ASKED))]
+    spec = learned(runs)
+    (part,) = [i for i in spec.of_kind(Kind.MEMORY) if i.text.startswith("Columns of people")]
+    runs += [run(n, *listing) for n in (3, 4)]
+    (whole,) = [
+        fact_item(f) for f in mine_facts(runs, tasks=TASKS) if f.data["form"] == "containers"
+    ]
+    assert "people (id, name)" in whole.text
+    without = replace(spec, items=tuple(i for i in spec.items if i.id != whole.id))
+    kept = KeptFacts().propose(brief(without, runs))
+    assert kept is None or Remove(item_id=part.id) not in kept.changes
+    assert Remove(item_id=part.id) in KeptFacts().propose(brief(spec, runs)).changes

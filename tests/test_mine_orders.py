@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from scipy.stats import fisher_exact, ttest_ind
 
 from strategies import json_values
-from strop.mine import strata
+from strop.mine.orders import strata
 from strop.mine.orders.patterns import OrderOptions, advice, mine_orders
 from strop.mine.orders.sequences import Pattern, Sequences
 from strop.mine.orders.strata import Table, adjusted, false_discovery, table

@@ -17,7 +17,7 @@ from strop.errors import BadInput
 from strop.jsonvalue import canonical
 from strop.mine.calibration import at_least, at_most, certify, fewest_needed, lower_bound
 from strop.mine.resolutions import Answered, mine_resolutions
-from strop.propose.brief import Brief
+from strop.propose.brief import Brief, Tried
 from strop.propose.resolutions import MinedResolutions, answered_by, retire
 from strop.resolution import TABLE, Calibration, Entry, Head, Table, mark_of, table_in
 from strop.run import ModelCall, Run, Score, ScoredRun, ToolCall
@@ -615,3 +615,91 @@ def test_the_proposer_retires_from_the_briefs_runs(item):
     assert isinstance(change, Revise)
     assert MinedResolutions().propose(brief(spec)) is None
     assert MinedResolutions().propose(brief(SPEC, runs=runs)) is None
+
+
+def refused(proposal):
+    return Tried(
+        proposer=proposal.proposer,
+        summary=proposal.summary,
+        texts=(),
+        decision="reject",
+        message="",
+    )
+
+
+def test_one_rejected_retirement_does_not_stand_for_all(item):
+    spec = dataclasses.replace(SPEC, items=(item,))
+    of_four = [ran(f"f{i}", "answer 4", 0.0) for i in range(3)]
+    of_three = [ran(f"t{i}", "answer 3", 0.0) for i in range(3)]
+    first = MinedResolutions().propose(brief(spec, runs=of_four))
+    assert first.summary.endswith(": answer 4")
+    tried = (refused(first),)
+    assert MinedResolutions().propose(brief(spec, runs=of_four, tried=tried)) is None
+    both = MinedResolutions().propose(brief(spec, runs=[*of_four, *of_three], tried=tried))
+    assert both.summary.endswith(": answer 3; answer 4")
+    assert MinedResolutions().propose(brief(spec, runs=of_three, tried=tried)) is not None
+
+
+def test_a_rejected_table_does_not_stand_in_the_way_of_a_retirement(taught, finding):
+    answers, rows = taught
+    keep = [i for i, a in enumerate(answers) if a.output != "answer 7"]
+    smaller = mined([answers[i] for i in keep], rows[keep])
+    held = Table.from_body(smaller.data["body"]).to_item(Provenance())
+    spec = dataclasses.replace(SPEC, items=(held,))
+    wider = MinedResolutions().propose(brief(spec, [finding]))
+    runs = [ran(str(i), "answer 4", 0.0) for i in range(3)]
+    proposal = MinedResolutions().propose(brief(spec, [finding], runs, tried=(refused(wider),)))
+    (change,) = proposal.changes
+    entries = Table.from_item(change.item).entries
+    assert [e.output for e in entries if e.retired] == ["answer 4"]
+    assert len(entries) == len(keep) // 40
+
+
+def test_long_answers_that_begin_alike_are_told_apart():
+    outputs = ["x" * 200 + end for end in "ab"]
+    table = made(answers=2, dim=8, prototypes=1, seed=0, outputs=outputs)
+    spec = dataclasses.replace(SPEC, items=(table.to_item(Provenance()),))
+    said = set()
+    for output in outputs:
+        runs = [ran(str(i), output, 0.0) for i in range(3)]
+        said.add(MinedResolutions().propose(brief(spec, runs=runs)).summary)
+    assert len(said) == 2
+    assert all(len(line) < 200 for line in said)
+
+
+def with_tasks(of_two):
+    """A finding from forty tasks of every answer but one."""
+    world = World(answers=6)
+    labels = [label for label in range(6) for _ in range(of_two if label == 2 else 40)]
+    rows = np.concatenate([world.asked(label) for label in labels])
+    return mined([answered(i, f"answer {label}") for i, label in enumerate(labels)], rows)
+
+
+def test_a_retired_answer_comes_back_when_twice_as_many_tasks_stand_behind_it():
+    few, more, many = map(with_tasks, (40, 79, 90))
+    old = Table.from_body(few.data["body"])
+    at = [e.output for e in old.entries].index("answer 2")
+    assert old.entries[at].tasks == 40
+    spec = dataclasses.replace(SPEC, items=(old.without([at]).to_item(Provenance()),))
+    assert MinedResolutions().propose(brief(spec, [more])) is None
+    (change,) = MinedResolutions().propose(brief(spec, [many])).changes
+    table = Table.from_item(change.item)
+    assert not any(e.retired for e in table.entries)
+    # Feedback that still speaks against it retires it again, now for twice as long.
+    runs = [ran(str(i), "answer 2", 0.0) for i in range(3)]
+    (change,) = MinedResolutions().propose(brief(spec, [many], runs)).changes
+    (gone,) = [e for e in Table.from_item(change.item).entries if e.retired]
+    assert (gone.output, gone.tasks) == ("answer 2", 90)
+    spec = apply(spec, [change])
+    assert MinedResolutions().propose(brief(spec, [many], runs)) is None
+
+
+def test_a_retired_answer_keeps_the_count_it_was_retired_at():
+    few, more = map(with_tasks, (40, 60))
+    old = Table.from_body(few.data["body"])
+    at = [e.output for e in old.entries].index("answer 2")
+    held = dataclasses.replace(old.without([at]), embedder="another:1")
+    spec = dataclasses.replace(SPEC, items=(held.to_item(Provenance()),))
+    (change,) = MinedResolutions().propose(brief(spec, [more])).changes
+    (gone,) = [e for e in Table.from_item(change.item).entries if e.retired]
+    assert (gone.output, gone.tasks) == ("answer 2", 40)

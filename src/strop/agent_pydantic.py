@@ -7,7 +7,7 @@ public `strop.Strop` capability use it.
 Next file: `mine/__init__.py`.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -164,9 +164,12 @@ class ContextCapability(AbstractCapability[Any]):
         self, ctx: RunContext[Any], request_context: ModelRequestContext
     ) -> ModelRequestContext:
         """Put the demonstrations in front, as turns of an earlier conversation."""
+        # The agent around it may have tools that the context knows nothing of.
+        offered = request_context.model_request_parameters.function_tools
+        tools = {tool.name for tool in offered}
         turns: list[ModelMessage] = []
         for shown in self.context.demonstrations:
-            turns += _turns(shown)
+            turns += _turns(shown, tools)
         return replace(request_context, messages=[*turns, *request_context.messages])
 
     async def after_model_request(
@@ -224,10 +227,17 @@ class ContextCapability(AbstractCapability[Any]):
         raise error
 
 
-def _turns(shown: Demonstration) -> list[ModelMessage]:
-    """A demonstration as turns of a conversation; its tool calls as the provider would see them."""
+def _turns(shown: Demonstration, tools: Collection[str]) -> list[ModelMessage]:
+    """A demonstration as turns of a conversation; its tool calls as the provider would see them.
+
+    Only question and answer where a call is of a tool that the model does not have, or its
+    arguments are no object: providers refuse such turns.
+    """
     turns: list[ModelMessage] = [ModelRequest(parts=[UserPromptPart(content=shown.input)])]
-    for number, step in enumerate(shown.steps, start=1):
+    may_call = all(
+        step["tool"] in tools and isinstance(step.get("args"), dict | None) for step in shown.steps
+    )
+    for number, step in enumerate(shown.steps if may_call else (), start=1):
         name, call = str(step["tool"]), f"{shown.item}-{number}"
         args = cast("dict[str, Any]", step.get("args") or {})
         turns.append(

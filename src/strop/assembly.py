@@ -100,6 +100,7 @@ def assemble(
         ),
         reflections=reflections,
         floor=config.resolutions.floor,
+        unseen=config.resolutions.unseen,
         good=config.good,
         poor=config.poor,
         seed=config.seed,

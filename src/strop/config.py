@@ -74,6 +74,7 @@ class CurationConfig(_Strict):
 
 class ResolutionsConfig(_Strict):
     floor: float = Field(0.98, gt=0, lt=1)
+    unseen: float = Field(0.95, ge=0, lt=1)
 
 
 class Config(_Strict):
@@ -97,7 +98,8 @@ class Config(_Strict):
         selection: How much one task gets to see.
         settings: Model settings, for example ``max_tokens``.
         policy: When a candidate may ship.
-        resolutions: How often an answer that is given without a model must be right.
+        resolutions: How often an answer that is given without a model must be right (``floor``),
+            and which share of tasks of a new kind must be left to the model (``unseen``).
         curation: How memories are kept: all of them and each task gets what is relevant
             (``retrieval``), only the newest (``window``), or few general rules (``distil``).
         limits: Bounds of one run.

@@ -34,7 +34,15 @@ from strop.score import Judge, Scorer, score
 from strop.store import Store
 from strop.task import Split, Task
 
-__all__ = ["Evidence", "gather", "sources"]
+__all__ = [
+    "Evidence",
+    "best_runs",
+    "gather",
+    "is_of",
+    "known_answers",
+    "right_answers",
+    "sources",
+]
 
 _RECENT = 2000  # whole runs that proposers may read
 
@@ -83,6 +91,7 @@ async def gather(
     embedder: str,
     levers: Collection[str],
     floor: float,
+    unseen: float,
     good: float,
     poor: float,
 ) -> Evidence:
@@ -96,6 +105,7 @@ async def gather(
         embedder: Id of the embedder.
         levers: What will be proposed: nothing else is mined.
         floor: Share of the answers that a table of resolutions gives that must be right.
+        unseen: Share of the tasks with an answer it does not know that it must leave to the model.
         good: Score from which a run counts as a success.
         poor: Score under which a run counts as a failure.
 
@@ -105,8 +115,8 @@ async def gather(
     teaching = sources(store, tasks)
     groups = {task.id: task.group for task in _stored(store)}
     runs = _TeachingRuns(store, teaching, HeldOut.of(tasks), groups)
-    best = _best_runs(runs, teaching, good)
-    known = await _known(best, teaching, scorer, good)
+    best = best_runs(runs, teaching, good)
+    known = await known_answers(best, teaching, scorer, good)
     findings = list(mine_answers(best.values(), known=known, threshold=good))
     miners: list[Miner] = []
     if "lessons" in levers:
@@ -122,9 +132,9 @@ async def gather(
         feedback = feedback_texts(runs, good=good)
         findings += mine_preferences(feedback, await embed([each.text for each in feedback]))
     if "resolutions" in levers:
-        answered = _answered(best, teaching, known, good)
-        vectors = await embed([teaching[each.task].text for each in answered])
-        table = mine_resolutions(answered, vectors, embedder=embedder, floor=floor)
+        answers = right_answers(best, teaching, known, good)
+        vectors = await embed([teaching[each.task].text for each in answers])
+        table = mine_resolutions(answers, vectors, embedder=embedder, floor=floor, unseen=unseen)
         findings += [] if table is None else [table]
     for finding in findings:
         store.put_document("finding", finding.id, finding.to_json())
@@ -139,7 +149,7 @@ def _newest(runs: Iterable[ScoredRun]) -> tuple[ScoredRun, ...]:
     return tuple(sorted(chain.from_iterable(kept.values()), key=lambda s: s.run.at or 0.0))
 
 
-def _answered(
+def right_answers(
     best: Mapping[str, ScoredRun],
     tasks: Mapping[str, Task],
     known: Mapping[str, Json],
@@ -150,13 +160,15 @@ def _answered(
     for task_id, scored in sorted(best.items()):
         if TABLE in scored.run.shown:
             continue
-        right = scored.value is not None and scored.value >= good
-        if right or task_id in known:
+        output = known.get(task_id)
+        if scored.value is not None and scored.value >= good:
+            output = scored.run.output
+        if output is not None:
             answered.append(
                 Answered(
                     task=task_id,
                     group=tasks[task_id].group,
-                    output=scored.run.output if right else known[task_id],
+                    output=output,
                     runs=(scored.run.id,),
                 )
             )
@@ -181,7 +193,7 @@ class _TeachingRuns:
                 run = scored.run
                 task = self.tasks.get(run.task)
                 if task is not None:
-                    if _is_of(run, task):
+                    if is_of(run, task):
                         yield scored
                 elif not self._bars(run):
                     yield scored
@@ -190,7 +202,7 @@ class _TeachingRuns:
         return self.held_out.bars(run.task, as_text(run.input), self.groups.get(run.task))
 
 
-def _best_runs(
+def best_runs(
     runs: Iterable[ScoredRun], tasks: Mapping[str, Task], good: float
 ) -> dict[str, ScoredRun]:
     """The best scored run of each task, by task id; of good ones, rather the model's own."""
@@ -209,7 +221,7 @@ def _worth(scored: ScoredRun, good: float) -> tuple[bool, bool, float]:
     return value >= good, TABLE not in scored.run.shown, value
 
 
-async def _known(
+async def known_answers(
     best: Mapping[str, ScoredRun], tasks: Mapping[str, Task], scorer: Scorer, good: float
 ) -> dict[str, Json]:
     """The right answers of tasks whose runs fell short, where the scorer takes them as answers."""
@@ -222,7 +234,7 @@ async def _known(
     return known
 
 
-def _is_of(run: Run, task: Task) -> bool:
+def is_of(run: Run, task: Task) -> bool:
     """Whether a run is of the task as it is now; of an imported one, only the input can tell."""
     if run.task_digest is not None:
         return run.task_digest == task.digest

@@ -44,7 +44,8 @@ _MAX_BITS = 13_000  # 3,913 digits; from 4,300 on Python refuses to write or rea
 
 def is_object(value: object) -> TypeGuard[JsonObject]:
     """Whether `value` is a JSON object (a mapping)."""
-    return isinstance(value, Mapping)
+    # A dict first: asking the abstract class takes five times as long.
+    return isinstance(value, dict) or isinstance(value, Mapping)  # noqa: SIM101
 
 
 def checked(  # noqa: C901 - a case per type

@@ -14,7 +14,7 @@ from strop.propose import Proposer
 from strop.propose.confusions import ConfusionLessons
 from strop.propose.curation import Curation, CurationPolicy
 from strop.propose.examples import MinedExamples
-from strop.propose.facts import MinedFacts
+from strop.propose.facts import KeptFacts, MinedFacts
 from strop.propose.heuristics import MinedHeuristics
 from strop.propose.lessons import MinedLessons
 from strop.propose.preferences import MinedPreferences
@@ -50,7 +50,7 @@ class Lever:
 # the table, which answers in everybody's place, when the others have done what they can.
 LEVERS: dict[str, Lever] = {
     "preferences": Lever(about="what people asked for repeatedly", mined=(MinedPreferences,)),
-    "facts": Lever(about="what look-ups keep returning", mined=(MinedFacts,)),
+    "facts": Lever(about="what look-ups keep returning", mined=(KeptFacts, MinedFacts)),
     "lessons": Lever(
         about="what failed, and what mended it",
         mined=(MinedLessons, ConfusionLessons),

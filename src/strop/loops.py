@@ -213,6 +213,7 @@ async def _learned(parts: Parts, spec: AgentSpec) -> Evidence:
         embedder=spec.selection.embedder,
         levers={lever for by, lever in _names(parts) if by not in _BRINGING},
         floor=parts.floor,
+        unseen=parts.unseen,
         good=parts.good,
         poor=parts.poor,
     )

@@ -43,6 +43,7 @@ class Parts:
         reflections: Where the proposers' model leaves what it was asked and what that cost; emptied
             as it is accounted for.
         floor: Share of the answers that a table of resolutions gives that must be right.
+        unseen: Share of the tasks with an answer it does not know that it must leave to the model.
         good: Score from which an answer is worth showing.
         poor: Score under which a run counts as a failure.
         seed: Of everything that is drawn at random.
@@ -63,6 +64,7 @@ class Parts:
     proposers: tuple[Proposer, ...] = (MinedExamples(),)
     reflections: list[Reflection[Any]] = field(default_factory=list)
     floor: float = 0.98
+    unseen: float = 0.95
     good: float = 0.8
     poor: float = 0.7
     seed: int = 0

@@ -18,7 +18,7 @@ from strop.mine.calls import calls_of
 from strop.mine.facts.miner import FactMiner
 from strop.mine.failures.repairs import mine_repairs
 from strop.propose.brief import Brief
-from strop.propose.facts import MinedFacts
+from strop.propose.facts import KeptFacts, MinedFacts
 from strop.propose.lessons import MinedLessons
 from strop.run import ScoredRun
 from strop.spec import AgentSpec, Item, Selection, apply
@@ -162,17 +162,17 @@ def replay(
 def _improved(
     memory: Memory, miner: FactMiner, tasks: Mapping[str, Task], vectors: Vectors, *, now: float
 ) -> Memory:
-    """The memory after one proposal, which is taken as it is: no gate stands in between."""
-    brief = Brief(
-        spec=memory.spec, findings=miner.findings(), tasks=tasks, embed=vectors.embed, now=now
-    )
-    proposal = MinedFacts().propose(brief)
-    if proposal is None:
-        return memory
-    changed = [change.item_id for change in proposal.changes]
-    spec = apply(memory.spec, proposal.changes)
-    recent = [item_id for item_id in memory.recent if item_id not in changed]
-    return _with(spec, vectors, (*recent, *reversed(changed)))
+    """The memory after the proposals on facts, taken as they are: no gate stands in between."""
+    spec, recent, findings = memory.spec, list(memory.recent), miner.findings()
+    for proposer in (KeptFacts(), MinedFacts()):
+        brief = Brief(spec=spec, findings=findings, tasks=tasks, embed=vectors.embed, now=now)
+        proposal = proposer.propose(brief)
+        if proposal is not None:
+            changed = [change.item_id for change in proposal.changes]
+            spec = apply(spec, proposal.changes)
+            recent = [item_id for item_id in recent if item_id not in changed]
+            recent += reversed(changed)
+    return memory if spec is memory.spec else _with(spec, vectors, tuple(recent))
 
 
 def _with_lessons(

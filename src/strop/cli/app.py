@@ -221,7 +221,7 @@ def mine(
         str,
         typer.Argument(
             metavar="KIND",
-            help="failures, facts, resolutions, repairs, heuristics or preferences.",
+            help="failures, facts, resolutions, repairs, confusions, heuristics or preferences.",
         ),
     ],
     runs: Annotated[

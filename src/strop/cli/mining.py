@@ -25,7 +25,7 @@ from strop.cli.reading import Runs, telling
 from strop.config import Config, base_spec, load_config
 from strop.embed import resolve_embedder
 from strop.errors import BadInput, ModelFailed, UserMistake
-from strop.evidence import _answered, _best_runs, _is_of, _known, sources
+from strop.evidence import best_runs, is_of, known_answers, right_answers, sources
 from strop.heldout import HeldOut
 from strop.jsonvalue import Json, JsonObject
 from strop.mine import Finding
@@ -81,8 +81,8 @@ class _Basis:
         """The best run of each task, and the right answers of those that fell short."""
         good = self.settings.good
         with redirect_stdout(sys.stderr):  # what a project's scorer prints is no result
-            best = _best_runs(self.runs, self.tasks, good)
-            return best, await _known(best, self.tasks, self._scorer(), good)
+            best = best_runs(self.runs, self.tasks, good)
+            return best, await known_answers(best, self.tasks, self._scorer(), good)
 
     def _scorer(self) -> Scorer:
         """The configured scorer; a judge is not asked for what is known."""
@@ -131,11 +131,13 @@ async def _preferences(given: _Basis) -> tuple[Finding, ...]:
 
 async def _resolutions(given: _Basis) -> tuple[Finding, ...]:
     best, known = await given.answers()
-    told = _answered(best, given.tasks, known, given.settings.good)
+    told = right_answers(best, given.tasks, known, given.settings.good)
     told = [answer for answer in told if answer.output is not None]
     vectors, embedder = await _embedded(given, [given.tasks[each.task].text for each in told])
-    floor = given.settings.resolutions.floor
-    found = mine_resolutions(told, vectors, embedder=embedder, floor=floor)
+    asked = given.settings.resolutions
+    found = mine_resolutions(
+        told, vectors, embedder=embedder, floor=asked.floor, unseen=asked.unseen
+    )
     return () if found is None else (found,)
 
 
@@ -257,7 +259,7 @@ def _read(where: Where, store: Store | None, tasks: Mapping[str, Task]) -> Itera
     for split in (Split.TRAIN, Split.PRODUCTION):
         for scored in store.runs(split=split):
             task = tasks.get(scored.run.task)
-            if task is None or _is_of(scored.run, task):
+            if task is None or is_of(scored.run, task):
                 yield scored
 
 

@@ -35,9 +35,9 @@ def mine_confusions(
 ) -> tuple[Finding, ...]:
     """Right answers that runs kept missing, each with the words that tell its tasks from others.
 
-    Words are chosen by their smoothed log-odds ratio between the tasks with that answer and all
-    others (Monroe, Colaresi and Quinn, "Fightin' Words", Political Analysis 16, 2008, without the
-    variance term), counted once per task; each must stand in two or more of the answer's tasks.
+    Words are ranked by the z-score of their smoothed log-odds ratio between the tasks with that
+    answer and all others (Monroe, Colaresi and Quinn, "Fightin' Words", Political Analysis 16,
+    2008), counted once per task; each must stand in two or more of the answer's tasks.
 
     Args:
         runs: The best run of each task; those whose task is in `known` failed.
@@ -116,11 +116,11 @@ def _telling(answer: str, words: _Words) -> list[str]:
     for other, (_, counts) in words.items():
         if other != answer:
             elsewhere.update({word: counts[word] for word in own})
-    odds = {
-        word: math.log((count + 0.5) / (total - count + 0.5))
-        - math.log((elsewhere[word] + 0.5) / (others - elsewhere[word] + 0.5))
-        for word, count in own.items()
-        if count >= 2
-    }
-    ranked = sorted(odds, key=lambda word: (-odds[word] * own[word], word))
-    return [word for word in ranked if odds[word] >= _ODDS][:_WORDS]
+    scores = {}
+    for word, count in own.items():
+        cells = (count, total - count, elsewhere[word], others - elsewhere[word])
+        here, missing, there, without = (n + 0.5 for n in cells)
+        odds = math.log(here / missing) - math.log(there / without)
+        if count >= 2 and odds >= _ODDS:
+            scores[word] = odds / math.sqrt(sum(1 / n for n in (here, missing, there, without)))
+    return sorted(scores, key=lambda word: (-scores[word], word))[:_WORDS]

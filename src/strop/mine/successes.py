@@ -1,14 +1,19 @@
 """Runs worth showing: successes as they are, and failures whose right answer is known.
 
-Needs no model. Makes findings; turning them into examples is `propose/examples.py`.
+Needs no model. Makes findings; turning them into examples is `propose/examples.py`. A success that
+called tools is shown with its calls, but what tools returned is not repeated to later tasks as it
+was: somebody may have planted an instruction in it. Of a result, names, numbers and values of few
+words are shown, prose is not; a call whose arguments say more than names and what the task asked is
+shown by no one, with all the others of its run.
 
 Next file: `mine/confusions.py`.
 """
 
 from collections.abc import Iterable, Mapping
 
-from strop.jsonvalue import Json, as_text
+from strop.jsonvalue import Json, as_text, is_object
 from strop.mine.calls import CODE, calls_of
+from strop.mine.failures.trust import quotable, structured
 from strop.mine.finding import Finding
 from strop.resolution import TABLE
 from strop.run import Run, ScoredRun
@@ -17,6 +22,9 @@ __all__ = ["mine_answers"]
 
 _MOST_STEPS = 12  # a demonstration that goes on longer crowds out the task itself
 _MOST_RESULT = 600  # characters of each result
+_MOST_TEXT = 2000  # characters of one argument
+_DEEPEST = 12
+_PROSE = "..."  # what stands for words that are not shown
 
 
 def mine_answers(
@@ -80,11 +88,57 @@ def _answer(scored: ScoredRun, output: Json) -> dict[str, Json]:
 
 
 def _steps(run: Run) -> list[Json]:
-    """The calls that led to a good answer, without those that failed; none where they are many."""
+    """The calls that led to a good answer, without those that failed.
+
+    None where they are many, and where one of them is not to be shown.
+    """
     calls = [c for c in calls_of(run) if c.error is None and c.tool not in (CODE, TABLE)]
     if len(calls) > _MOST_STEPS:
         return []
-    return [{"tool": c.tool, "args": c.args, "result": _cut(c.result)} for c in calls]
+    asked = as_text(run.input)
+    steps: list[Json] = []
+    for call in calls:
+        args = {} if call.args is None else call.args
+        if not is_object(args) or not _is_own(args, asked):
+            return []
+        steps.append({"tool": call.tool, "args": args, "result": _cut(_screened(call.result))})
+    return steps
+
+
+def _is_own(value: Json, asked: str, depth: int = 0) -> bool:
+    """Whether arguments hold names, numbers and what the task asked, and nothing else."""
+    if depth > _DEEPEST:
+        return False
+    if is_object(value):
+        return all(_is_own(part, asked, depth + 1) for pair in value.items() for part in pair)
+    if isinstance(value, list | tuple):
+        return all(_is_own(part, asked, depth + 1) for part in value)
+    if not isinstance(value, str):
+        return True
+    return len(value) <= _MOST_TEXT and (value in asked or quotable(value) is not None)
+
+
+def _screened(result: Json) -> Json:
+    """A result with dots for its prose. A text that is JSON or a literal is read: what it holds
+    besides, such as a remark, is gone.
+    """
+    value = structured(result)
+    return _without_prose(result if value is None else value)
+
+
+def _without_prose(value: Json, depth: int = 0) -> Json:
+    if depth > _DEEPEST:
+        return _PROSE
+    if is_object(value):
+        return {
+            str(_without_prose(name)): _without_prose(part, depth + 1)
+            for name, part in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [_without_prose(part, depth + 1) for part in value]
+    if not isinstance(value, str) or not value or quotable(value) is not None:
+        return value
+    return _PROSE
 
 
 def _cut(result: Json) -> Json:

@@ -56,6 +56,7 @@ class KeptFacts:
         It is proposed again after a rejection: what is wrong stays wrong.
         """
         held = _held(brief.spec)
+        told = set(_told(brief, held))
         removed: list[_Backed] = []
         revised: list[_Backed] = []
         seen: set[str] = set()
@@ -64,7 +65,8 @@ class KeptFacts:
             old = held.get(item.id)
             if old is None or old.protected:
                 continue
-            if not _is_true(finding, item, brief.now):
+            said = bool(finding.data["said"]) and _place(finding) in told
+            if said or not _is_true(finding, item, brief.now):
                 removed.append((Remove(item_id=item.id), finding.id))
             elif self._is_news(old, item, brief.now):
                 revised.append((Revise(item_id=item.id, item=item), finding.id))
@@ -116,6 +118,7 @@ class MinedFacts:
             for finding, item in _facts(brief)
             if item.id not in ids
             and _is_true(finding, item, brief.now)
+            and not finding.data["said"]
             and not any(item.id in t.added and item.text in t.texts for t in refused)
         ]
         return _proposal(brief, added[: self.limit], by=_ADDS)
@@ -157,8 +160,23 @@ def _facts(brief: Brief) -> Iterator[tuple[Finding, Item]]:
 
 
 def _is_true(finding: Finding, item: Item, now: float) -> bool:
-    """Whether a fact holds, is not past its time, and is not said by another one."""
-    return bool(finding.data["holds"]) and not finding.data["said"] and not _is_over(item, now)
+    """Whether a fact holds and is not past its time."""
+    return bool(finding.data["holds"]) and not _is_over(item, now)
+
+
+def _place(finding: Finding) -> tuple[Json, Json]:
+    return finding.data["tool"], finding.data["scope"]
+
+
+def _told(brief: Brief, held: Mapping[str, Item]) -> Iterator[tuple[Json, Json]]:
+    """Tools and scopes of whose names the spec has the line that says them all, or is given it.
+
+    Where the line is new to the spec it may be refused: until then the parts of it stay.
+    """
+    for finding, item in _facts(brief):
+        old = held.get(item.id) if finding.data["form"] == "containers" else None
+        if old is not None and (old.text == item.text or not old.protected):
+            yield _place(finding)
 
 
 def _expiry(item: Item) -> float | None:

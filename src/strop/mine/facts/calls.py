@@ -46,7 +46,7 @@ def call_text(args: Json) -> str:
 def normal_call(text: str) -> str:
     """A call's text without what makes no difference: spacing, case of words, the last mark.
 
-    What is quoted keeps its case. Arguments by name are as `call_text` wrote them, which is one way.
+    What is quoted keeps its case. Arguments by name are as `call_text` wrote them: in one way only.
     """
     if text.startswith('{"'):
         return text
@@ -87,7 +87,7 @@ def reads_only(tool: str, call: str, hints: Hints = SQL) -> bool:
 
 def cannot_read(tool: str, args: Json, hints: Hints = SQL) -> bool:
     """What `reads_only` says of several arguments by name, before they are written out as text."""
-    if not is_object(args) or sum(1 for value in args.values() if value is not None) < 2:
+    if not is_object(args) or len([v for v in args.values() if v is not None]) < 2:
         return False
     named = _LETTERS.match(tool)
     return named is None or named.group().casefold() not in hints.readers

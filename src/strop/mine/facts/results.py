@@ -1,7 +1,10 @@
 """What came back from a call, as data, and as one short line where it is worth keeping.
 
 A result is kept only where it is data: short values, rows of them, objects of them. Sentences never
-are: what a tool returned would otherwise speak to later tasks as an instruction.
+are: what a tool returned would otherwise speak to later tasks as an instruction. Nor is a value of
+several words that reads as one (`mine.failures.trust.safe_text`). What this cannot tell: a single
+word that is written as a name (``approve_all_refunds_always``) looks like any other name, as do the
+words of an instruction that are spread over several values.
 
 Next file: `mine/facts/evidence.py`.
 """
@@ -13,8 +16,9 @@ from collections.abc import Sequence
 
 from strop.context import count_tokens
 from strop.jsonvalue import Json, JsonObject, is_object
+from strop.mine.failures.trust import safe_text
 
-__all__ = ["compacted", "is_data", "listed", "parsed"]
+__all__ = ["compacted", "instructs", "is_data", "listed", "parsed"]
 
 _RESULT = 20_000  # characters of a result that are read; longer ones are no facts
 _VALUE = 60  # characters of one value
@@ -24,6 +28,7 @@ _ROWS = 200  # rows and values that are looked at
 _MADE = re.compile(r"(?<=[\[(, ])[A-Za-z_][\w.]{0,60}\(('[^'\n]*'|[^()'\"\n]{0,80})\)")
 _ROLE = re.compile(r"\s*(?:system|assistant|user|developer|human|tool)\s*:", re.IGNORECASE)
 _LETTERS = re.compile(r"[^\W\d_]+")
+_ENDS = " .,;:!?-([{|\u2013\u2014"  # marks at its end do not make a text an instruction
 # Words that speak to a reader. Two of them in one result, and it is no data.
 _ADDRESS = frozenset(
     [
@@ -237,7 +242,17 @@ def _is_short(text: str) -> bool:
         and len(text.split()) <= _WORDS
         and "\n" not in text
         and not text.rstrip().endswith(("!", "?"))
+        and not instructs(text)
     )
+
+
+def instructs(text: str) -> bool:
+    """Whether a text of several words reads as an instruction; a single word is a name."""
+    words = text.replace("`", "'").split()
+    if len(words) < 2:
+        return False
+    line = " ".join(words).rstrip(_ENDS)
+    return safe_text(line, most=len(line)) != line
 
 
 def _speaks(texts: Sequence[str]) -> bool:

@@ -1,8 +1,10 @@
 """The names of one scope: its containers, their members, and the names that do not exist there.
 
 Names are learned from calls that worked, from right answers, from results that list names, and from
-error messages that say which name is unknown. Nothing here knows where scopes come from:
-`mine/facts/miner.py` feeds it. How it reads is `mine/facts/lines.py`'s business.
+error messages that say which name is unknown. A quoted name of several words that reads as an
+instruction is none; one that is written as a single word cannot be told from a name. Nothing here
+knows where scopes come from: `mine/facts/miner.py` feeds it. How it reads is
+`mine/facts/lines.py`'s business.
 
 Next file: `mine/facts/lines.py`.
 """
@@ -13,6 +15,7 @@ from dataclasses import dataclass, field
 from strop.mine.facts.evidence import Evidence, Sighting
 from strop.mine.facts.hints import Hints
 from strop.mine.facts.names import Names, Unknown
+from strop.mine.facts.results import instructs
 
 __all__ = ["Container", "Denied", "Scope"]
 
@@ -99,7 +102,7 @@ class Scope:
                 touched.append(container)
         for owner, name in (*names.members, *(names.likely if sure else ())):
             container = self.find(owner)
-            if container is None or len(container.used) >= _MOST:
+            if container is None or len(container.used) >= _MOST or instructs(name):
                 continue
             key = name.casefold()
             if sure and key not in container.sure:
@@ -179,7 +182,7 @@ class Scope:
         key = name.casefold()
         held = self.containers.get(key)
         if held is None:
-            if len(self.containers) >= _MOST:
+            if len(self.containers) >= _MOST or instructs(name):
                 return None
             held = self.containers[key] = Container(name)
         if sure and not held.known:
