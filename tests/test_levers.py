@@ -12,6 +12,7 @@ from strop.gate import Decision
 from strop.levers import DEFAULT, LEVERS, resolve_levers
 from strop.models import ScriptedModel
 from strop.propose import Aim, Proposal
+from strop.propose.curation import CurationPolicy
 from strop.propose.reflect.reflector import Reflection, Reflector
 from strop.run import Usage
 from strop.spec import Add, Item, Remove, Revise, apply
@@ -120,6 +121,12 @@ def test_levers_by_name():
     assert [p.name for p in resolve_levers(["clauses"], reflector=reflector)] == [
         "reflected:clauses"
     ]
+    (distils,) = resolve_levers(
+        ["curation"], reflector=reflector, curation=CurationPolicy(mode="distil")
+    )
+    assert distils.distiller is not None
+    assert resolve_levers(["curation"], reflector=reflector)[0].distiller is None
+    assert [p.name for p in resolve_levers(["gepa"], reflector=reflector)] == ["gepa:clauses"]
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,6 @@ def resolve_levers(
 
 def _curation(policy: CurationPolicy, reflector: Reflector | None) -> Curation:
     """A model words the rules, where there is one and rules are wanted."""
-    worded = reflector is not None and policy.mode == "distil"
-    return Curation(
-        policy=policy, distiller=ModelDistiller(reflector) if worded and reflector else None
-    )
+    if reflector is None or policy.mode != "distil":
+        return Curation(policy=policy)
+    return Curation(policy=policy, distiller=ModelDistiller(reflector=reflector))
