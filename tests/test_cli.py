@@ -236,8 +236,8 @@ def test_diff_summarises_many_examples(improved):
 
 examples  12 added
   + Change the tyres of the car and check its oil, car 0 → garage (corrected)
-  + Change the tyres of the car and check its oil, car 1 → garage (corrected)
-  + Change the tyres of the car and check its oil, car 2 → garage (corrected)
+  + Please water the roses and mow the lawn, row 0 → garden (corrected)
+  + Boil the potatoes and wash the dishes, plate 0 → kitchen (corrected)
   and 9 more; --all shows them\
 """)
     everything = strop("diff", "original", "current", "--all", at=improved)
@@ -285,9 +285,9 @@ clauses  1
 examples  12
   - Change the tyres of the car and check its oil, car 0 → garage (corrected)
   [mined:examples]
-  - Change the tyres of the car and check its oil, car 1 → garage (corrected)
+  - Please water the roses and mow the lawn, row 0 → garden (corrected)
   [mined:examples]
-  - Change the tyres of the car and check its oil, car 2 → garage (corrected)
+  - Boil the potatoes and wash the dishes, plate 0 → kitchen (corrected)
   [mined:examples]
   and 9 more; --all shows them
 
@@ -445,12 +445,12 @@ def test_inconclusive_exits_with_3_and_goes_on_where_it_stopped(fresh):
 
 def test_dry_run_runs_nothing(fresh):
     assert masked(strop("improve", "--dry-run", at=fresh).out) == snapshot("""\
-36 runs to do  what they cost is not known before the first run
+48 runs to do  what they cost is not known before the first run
 
   runs  on
     12  the train tasks, to learn from
     12  the validation tasks, as the agent is now
-    12  the validation tasks, once with each proposal (at most)
+    24  the validation tasks, once with each proposal (at most)
 
   nothing was run; leave out --dry-run to start\
 """)
@@ -1139,7 +1139,7 @@ $ strop improve --help
 │ --dry-run                Say what would be run and cost, and stop.           │
 │ --levers           A,B   Only these of: preferences, facts, lessons,         │
 │                          heuristics, clauses, examples, resolutions,         │
-│                          criteria, curation.                                 │
+│                          criteria, curation, gepa.                           │
 │ --runs             N     At most so many agent runs.                         │
 │ --tokens           N     At most about so many tokens.                       │
 │ --cost             USD   At most about this cost.                            │
