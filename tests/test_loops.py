@@ -124,8 +124,7 @@ def test_a_useless_candidate_is_rejected_and_not_tried_again(tmp_path):
         assert cycle.attempts[0].verdict.decision is Decision.REJECT
         assert not cycle.released
         assert agent.spec.id == agent.parts.base.id
-        again = agent.improve()
-        assert again.attempts[0].verdict.reasons[0].code == "judged_before"
+        assert agent.improve().attempts == ()
         verdicts = [entry for entry, _ in agent.store.ledger() if entry.kind == "verdict"]
         assert [entry.body["looks"] for entry in verdicts] == [1]
 
@@ -401,6 +400,9 @@ def test_a_budget_spent_on_train_is_inconclusive(desk):
 def test_another_policy_judges_anew(tmp_path):
     with small(tmp_path, Copycat(), policy={"min_tasks": 50}) as strict:
         assert strict.improve().attempts[0].verdict.reasons[0].code == "too_few_tasks"
+    with small(tmp_path, Copycat(), policy={"min_effect": 9, "min_tasks": 5}) as harsh:
+        assert harsh.improve().attempts[0].verdict.decision is Decision.REJECT
+        assert harsh.improve().attempts == ()
     with small(tmp_path, Copycat(), policy={"min_tasks": 5}) as lenient:
         assert lenient.improve().attempts[0].verdict.decision is Decision.ACCEPT
 

@@ -19,7 +19,7 @@ from strop.grading import Disputes, by_own_criteria, disputes
 from strop.jsonvalue import Json
 from strop.mine import Finding
 from strop.parts import Parts
-from strop.propose import Brief
+from strop.propose import Aim, Brief
 from strop.propose.curation import Curation
 from strop.release import Action, Release, rollback_target
 from strop.run import Score, ScoredRun, ScoreFailure
@@ -34,6 +34,7 @@ from strop.verdicts import (
     out_of_budget,
     overtaken,
     task_set,
+    terms_of,
     tried_before,
 )
 
@@ -245,13 +246,18 @@ async def _disputed(parts: Parts, learned: Evidence) -> Disputes:
 
 def _brief(parts: Parts, spec: AgentSpec, learned: Evidence, disputed: Disputes) -> Brief:
     """What a proposer may see: the spec as it is now, and nothing of held-out tasks."""
+    validation = in_split(parts.tasks, split=Split.VALIDATION)
+    terms = {
+        terms_of(parts.policy, parts.scorer.version, parts.trials, validation, aim=aim)
+        for aim in Aim
+    }
     return Brief(
         spec=spec,
         findings=learned.findings,
         tasks=learned.tasks,
         embed=partial(parts.libraries.embed, spec),
         runs=learned.runs,
-        tried=tried_before(parts.store),
+        tried=tried_before(parts.store, terms=terms),
         judged=disputed.runs,
         human=disputed.human,
         good=parts.good,

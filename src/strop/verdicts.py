@@ -6,7 +6,7 @@ not tried again and again until it passes.
 Next file: `grading.py`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, replace
 from typing import cast
 
@@ -208,21 +208,28 @@ def record_verdict(
     )
 
 
-def tried_before(store: Store, *, at_most: int = 50) -> tuple[Tried, ...]:
-    """Earlier proposals with what the gate said of them, oldest first: the newest `at_most`."""
+def tried_before(store: Store, *, terms: Collection[str], at_most: int = 50) -> tuple[Tried, ...]:
+    """Earlier proposals with what the gate said of them, oldest first: the newest `at_most`.
+
+    Args:
+        store: Where the ledger is.
+        terms: Those of today (`terms_of`); a rejection on others is ``outdated`` and bars nothing.
+        at_most: How many.
+    """
     verdicts = [entry.body for entry, _ in store.ledger() if entry.kind == "verdict"][-at_most:]
-    return tuple(_tried(store, body) for body in verdicts)
+    return tuple(_tried(store, body, stands=body.get("terms") in terms) for body in verdicts)
 
 
-def _tried(store: Store, verdict: JsonObject) -> Tried:
+def _tried(store: Store, verdict: JsonObject, *, stands: bool) -> Tried:
     proposal = store.document("proposal", str(verdict["candidate"]))
     changes = [change_from_json(c) for c in cast("Sequence[JsonObject]", proposal["changes"])]
     items = [change.item for change in changes if not isinstance(change, Remove)]
+    decision = str(verdict["decision"])
     return Tried(
         proposer=str(verdict["proposer"]),
         summary=str(verdict["summary"]),
         texts=tuple(item.text for item in items if "text" in item.content),
-        decision=str(verdict["decision"]),
+        decision="outdated" if decision == Decision.REJECT and not stands else decision,
         message=str(verdict["message"]),
         added=tuple(change.item_id for change in changes if isinstance(change, Add)),
         removed=tuple(change.item_id for change in changes if isinstance(change, Remove)),

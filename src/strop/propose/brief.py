@@ -30,7 +30,8 @@ class Tried:
         proposer: Who proposed it.
         summary: One line for people.
         texts: The texts of the clauses, memories and heuristics that it would have put in.
-        decision: ``accept``, ``reject`` or ``inconclusive``.
+        decision: ``accept``, ``reject`` or ``inconclusive``; or ``outdated``, a rejection by
+            another policy or scorer, or on other held-out tasks.
         message: Why.
         added: Ids of the items that it would have added.
         removed: Ids of those that it would have taken out.
