@@ -391,7 +391,8 @@ def test_a_second_cycle_has_nothing_to_propose(improved):
     assert masked(result.out) == snapshot("""\
 found  12 tasks were answered with a score of 0.8 or more
 
-nothing to propose: the agent shows all of it already; ########## serves on
+nothing to propose: the agent shows all of it already, or it was tried before;
+########## serves on
 more train tasks give it more to learn from; `strop log` shows what was tried\
 """)
     again = strop("improve", "--json", at=improved)
@@ -455,7 +456,7 @@ def test_dry_run_runs_nothing(fresh):
   nothing was run; leave out --dry-run to start\
 """)
     planned = strop("improve", "--dry-run", "--json", at=fresh).json
-    assert planned["runs"] == {"train": 12, "baseline": 12, "candidate": 12, "total": 36}
+    assert planned["runs"] == {"train": 12, "baseline": 12, "candidate": 24, "total": 48}
     assert strop("export", "runs", at=fresh).out == ""
 
 
