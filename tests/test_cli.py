@@ -633,7 +633,8 @@ def test_doctor_says_what_is_missing(fresh):
 def test_the_scaffold_improves_with_the_embedded_model(tmp_path):
     strop("init", at=tmp_path)
     cycle = strop("improve", "--json", at=tmp_path).json
-    (attempt, *_) = cycle["attempts"]
+    by = {attempt["proposal"]["proposer"]: attempt for attempt in cycle["attempts"]}
+    attempt = by["mined:examples"]
     comparison = attempt["comparison"]
     assert attempt["verdict"]["decision"] == "accept"
     assert comparison["candidate_mean"] > comparison["baseline_mean"] + 0.3
