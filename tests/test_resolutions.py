@@ -703,3 +703,24 @@ def test_a_retired_answer_keeps_the_count_it_was_retired_at():
     (change,) = MinedResolutions().propose(brief(spec, [more])).changes
     (gone,) = [e for e in Table.from_item(change.item).entries if e.retired]
     assert (gone.output, gone.tasks) == ("answer 2", 40)
+
+
+def with_table(table, **fields):
+    item = table.to_item(Provenance(by="mined:resolutions", trust=Trust.EVIDENCE))
+    return AgentSpec(name="desk", model="local", items=(item,), **fields)
+
+
+def test_an_answer_that_the_schema_no_longer_allows_is_not_given(table):
+    allowed = [entry.output for entry in table.entries[1:]]
+    spec = with_table(table, output={"type": "string", "enum": allowed})
+    held = table_in(spec, embedder=table.embedder)
+    assert [entry.retired for entry in held.entries] == [True] + [False] * len(allowed)
+
+
+def test_a_damaged_table_is_none_and_the_agent_goes_on(table):
+    spec = with_table(table)
+    (item,) = spec.items
+    body = {**item.content["body"], "weights": "AAAA"}
+    damaged = dataclasses.replace(item, content={**item.content, "body": body})
+    spec = dataclasses.replace(spec, items=(damaged,))
+    assert table_in(spec, embedder=table.embedder) is None
