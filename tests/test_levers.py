@@ -129,6 +129,20 @@ def test_levers_by_name():
     assert [p.name for p in resolve_levers(["gepa"], reflector=reflector)] == ["gepa:clauses"]
 
 
+def test_levers_named_for_one_cycle_are_pulled_as_the_configuration_has_them(tmp_path):
+    with SelfImprovingAgent(
+        name="clerk",
+        model=FunctionModel(clerk),
+        embedder="static",
+        curation={"mode": "window", "window": 3},
+        reflect_model=f"file:{tmp_path / 'asked'}",
+        store=str(tmp_path / "s.db"),
+    ) as agent:
+        (curation,) = agent.parts.pull(["curation"])
+        assert (curation.policy.mode, curation.policy.window) == ("window", 3)
+        assert [p.name for p in agent.parts.pull(["clauses"])] == ["reflected:clauses"]
+
+
 @dataclass(frozen=True)
 class Proposes:
     """A proposer that says what it is told to."""

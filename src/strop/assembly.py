@@ -9,7 +9,7 @@ Next file: `improving.py`.
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +76,8 @@ def assemble(
     reflector = None
     if config.reflect_model is not None:
         reflector = Reflector(config.reflect_model, record=reflections.append)
+    curation = CurationPolicy(**config.curation.model_dump())
+    pull = partial(resolve_levers, reflector=reflector, curation=curation)
     # The store last: a mistake in the configuration must not leave an empty database behind.
     scorer = _scorer(config, base, scorer)
     store = open_store(store_url(config, folder), agent=config.name)
@@ -93,11 +95,8 @@ def assemble(
         pins=_pins(config, base, agent, registered),
         trials=config.trials,
         concurrency=config.concurrency or _default_concurrency(config.model),
-        proposers=resolve_levers(
-            config.levers,
-            reflector=reflector,
-            curation=CurationPolicy(**config.curation.model_dump()),
-        ),
+        proposers=pull(config.levers),
+        pull=pull,
         reflections=reflections,
         floor=config.resolutions.floor,
         unseen=config.resolutions.unseen,

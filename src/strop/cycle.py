@@ -2,7 +2,7 @@
 
 Values only; `loops.py` makes them.
 
-Next file: `trial.py`.
+Next file: `parts.py`.
 """
 
 from dataclasses import dataclass

@@ -70,12 +70,11 @@ def sources(store: Store, tasks: Sequence[Task]) -> dict[str, Task]:
         tasks: All tasks with a split; what is held out among them is barred by id, by input
             and with its paraphrases (a task of the same group).
     """
-    held_out = HeldOut.of(tasks)
-    return {
-        task.id: task
-        for task in _stored(store)
-        if not held_out.bars(task.id, task.text, task.group)
-    }
+    return _teaching(_stored(store), HeldOut.of(tasks))
+
+
+def _teaching(stored: Iterable[Task], held_out: HeldOut) -> dict[str, Task]:
+    return {t.id: t for t in stored if not held_out.bars(t.id, t.text, t.group)}
 
 
 def _stored(store: Store) -> list[Task]:
@@ -112,9 +111,10 @@ async def gather(
     Raises:
         ModelFailed: A provider's embedder cannot be reached.
     """
-    teaching = sources(store, tasks)
-    groups = {task.id: task.group for task in _stored(store)}
-    runs = _TeachingRuns(store, teaching, HeldOut.of(tasks), groups)
+    stored, held_out = _stored(store), HeldOut.of(tasks)
+    teaching = _teaching(stored, held_out)
+    groups = {task.id: task.group for task in stored}
+    runs = _TeachingRuns(store, teaching, held_out, groups)
     best = best_runs(runs, teaching, good)
     known = await known_answers(best, teaching, scorer, good)
     findings = list(mine_answers(best.values(), known=known, threshold=good))

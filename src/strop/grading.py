@@ -16,7 +16,7 @@ import anyio
 from strop.gate import Verdict, grades_of, judge_criteria, split_human
 from strop.jsonvalue import Json, digest
 from strop.run import Score, ScoredRun, ScoreFailure
-from strop.score import Judge, Scorer, score
+from strop.score import Judge, Scorer, by_person, score
 from strop.spec import AgentSpec, Kind
 from strop.store import Store
 from strop.task import Split, Task
@@ -108,12 +108,8 @@ def _dealt(
 ) -> tuple[tuple[ScoredRun, ...], tuple[ScoredRun, ...]]:
     runs: list[ScoredRun] = []
     for split in (Split.TRAIN, Split.PRODUCTION, Split.VALIDATION):
-        runs += [s for s in store.runs(split=split) if _by_person(s)][-_NEWEST:]
+        runs += [s for s in store.runs(split=split) if by_person(s.score)][-_NEWEST:]
     return split_human(runs, seed, tasks=tasks)
-
-
-def _by_person(scored: ScoredRun) -> bool:
-    return isinstance(scored.score, Score) and scored.score.scorer.startswith("human:")
 
 
 async def _graded(

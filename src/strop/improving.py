@@ -23,7 +23,6 @@ from strop.cycle import Cycle
 from strop.errors import BadInput, UserMistake
 from strop.evaluation import Budget, Progress, silent
 from strop.jsonvalue import digest
-from strop.levers import resolve_levers
 from strop.release import Release
 from strop.run import Run, Score, ScoredRun
 from strop.score import human_score
@@ -141,7 +140,7 @@ class SelfImprovingAgent:
         """
         parts = self.parts
         if levers is not None:
-            parts = replace(parts, proposers=resolve_levers(levers))
+            parts = replace(parts, proposers=parts.pull(levers))
 
         async def improve() -> Cycle:
             return await loops.improve_once(parts, budget=budget, progress=self._progress)

@@ -2,7 +2,7 @@
 
 A plain table; nothing registers itself. Which levers are pulled is the configuration's business.
 
-Next file: `parts.py`.
+Next file: `cycle.py`.
 """
 
 from collections.abc import Callable, Iterable
@@ -65,7 +65,7 @@ LEVERS: dict[str, Lever] = {
     "examples": Lever(about="answers worth showing again", mined=(MinedExamples, RetiredExamples)),
     "resolutions": Lever(about="answers that need no model any more", mined=(MinedResolutions,)),
     "criteria": Lever(about="what the judge grades by", reflected=(ReflectedCriteria,)),
-    "curation": Lever(about="fewer memories that say the same", mined=(Curation,)),
+    "curation": Lever(about="fewer memories that say the same"),  # made from its policy
     "gepa": Lever(about="the system prompt, by GEPA's mutation", reflected=(GepaClauses,)),
 }
 DEFAULT = tuple(name for name in LEVERS if name != "gepa")

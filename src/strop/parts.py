@@ -1,16 +1,17 @@
 """`Parts`: an agent's working parts, assembled once; both loops run on them.
 
-Next file: `cycle.py`.
+Next file: `trial.py`.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from strop.agent import Backend, Limits
 from strop.evaluation import Budget, Evaluator, Progress
 from strop.gate import MarginPolicy
+from strop.levers import resolve_levers
 from strop.libraries import Libraries
 from strop.propose import MinedExamples, Proposer
 from strop.propose.reflect.reflector import Reflection
@@ -40,6 +41,7 @@ class Parts:
         trials: Runs per held-out task and spec.
         concurrency: Runs at a time.
         proposers: Who may propose in a cycle, in the order they are heard.
+        pull: Makes the proposers of the levers named, as the configuration has them.
         reflections: Where the proposers' model leaves what it was asked and what that cost; emptied
             as it is accounted for.
         floor: Share of the answers that a table of resolutions gives that must be right.
@@ -62,6 +64,7 @@ class Parts:
     trials: int = 1
     concurrency: int = 4
     proposers: tuple[Proposer, ...] = (MinedExamples(),)
+    pull: Callable[[Iterable[str]], tuple[Proposer, ...]] = resolve_levers
     reflections: list[Reflection[Any]] = field(default_factory=list)
     floor: float = 0.98
     unseen: float = 0.95

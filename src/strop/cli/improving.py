@@ -26,7 +26,6 @@ from strop.cli.output import (
     took,
 )
 from strop.cli.progress import shown_progress
-from strop.config import load_config
 from strop.cycle import Attempt, Cycle
 from strop.errors import BadInput
 from strop.evaluation import Budget
@@ -35,7 +34,6 @@ from strop.jsonvalue import JsonObject
 from strop.levers import resolve_levers
 from strop.loops import improve_once, plan_cycle
 from strop.parts import Parts
-from strop.propose.reflect.reflector import Reflector
 from strop.task import Split
 
 __all__ = ["INCONCLUSIVE", "VERDICT_STYLES", "cycle_blocks", "improve", "plan"]
@@ -55,7 +53,7 @@ def plan(config: Path, *, levers: str | None, as_json: bool) -> int:
     """What a cycle would run and cost."""
     names = _levers(levers)
     with opened_agent(config, needs=_NEEDED, will_run=False) as parts:
-        planned = plan_cycle(_pulling(parts, names, config))
+        planned = plan_cycle(_pulling(parts, names))
     show(planned, *_plan_blocks(planned), as_json=as_json)
     return 0
 
@@ -64,7 +62,7 @@ def improve(config: Path, *, levers: str | None, budget: Budget, as_json: bool) 
     """One cycle; 0 when it was decided, 3 when it was not."""
     names = _levers(levers)
     with opened_agent(config, needs=_NEEDED) as opened, shown_progress() as progress:
-        parts = _pulling(opened, names, config)
+        parts = _pulling(opened, names)
 
         async def work() -> Cycle:
             return await improve_once(parts, budget=budget, progress=progress)
@@ -92,13 +90,9 @@ def _levers(levers: str | None) -> tuple[str, ...] | None:
     return names
 
 
-def _pulling(parts: Parts, names: tuple[str, ...] | None, config: Path) -> Parts:
+def _pulling(parts: Parts, names: tuple[str, ...] | None) -> Parts:
     """The parts with the proposers of these levers in the place of the configured ones."""
-    if names is None:
-        return parts
-    model = load_config(config).reflect_model
-    reflector = None if model is None else Reflector(model, record=parts.reflections.append)
-    return replace(parts, proposers=resolve_levers(names, reflector=reflector))
+    return parts if names is None else replace(parts, proposers=parts.pull(names))
 
 
 def _plan_blocks(planned: JsonObject) -> list[RenderableType]:

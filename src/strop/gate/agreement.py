@@ -19,6 +19,7 @@ from strop.gate.kappa import Agreement, agreement, binned, kappas, moments, resa
 from strop.gate.policy import Decision, Reason, Verdict
 from strop.jsonvalue import Json, JsonObject
 from strop.run import Score, ScoredRun, ScoreFailure
+from strop.score import by_person
 from strop.task import Split, Task
 
 __all__ = [
@@ -111,7 +112,7 @@ def split_human(
     teach: list[ScoredRun] = []
     held_out: list[ScoredRun] = []
     for scored in runs:
-        if not _by_person(scored.score) or scored.run.split is Split.TEST:
+        if not by_person(scored.score) or scored.run.split is Split.TEST:
             continue
         task = (tasks or {}).get(scored.run.task)
         key = f"group:{task.group}" if task and task.group else f"id:{scored.run.task}"
@@ -135,7 +136,7 @@ def grades_of(
     """
     found = []
     for scored in held_out:
-        if not _by_person(scored.score) or scored.value is None:
+        if not by_person(scored.score) or scored.value is None:
             raise BadInput("its score is not by a person", where=f"run {scored.run.id!r}")
         grade = grades.get(scored.run.id)
         found.append(
@@ -147,10 +148,6 @@ def grades_of(
             )
         )
     return tuple(found)
-
-
-def _by_person(score: Score | ScoreFailure | None) -> bool:
-    return isinstance(score, Score) and score.scorer.startswith("human:")
 
 
 def judge_criteria(

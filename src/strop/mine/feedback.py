@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 from strop.jsonvalue import as_text
 from strop.mine.calls import calls_of
-from strop.run import Message, Run, Score, ScoredRun
+from strop.run import Message, Run, ScoredRun
+from strop.score import by_person
 from strop.task import normalised
 
 __all__ = ["Feedback", "feedback_texts"]
@@ -102,7 +103,7 @@ def feedback_texts(
     for scored in runs:
         run, score = scored.run, scored.score
         sentences = [("message", text) for text in _corrections(run)]
-        if isinstance(score, Score) and score.scorer.startswith("human:"):
+        if by_person(score):
             sentences += [
                 ("score", text)
                 for text in _sentences(score.reason)

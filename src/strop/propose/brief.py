@@ -16,7 +16,12 @@ from strop.run import Score, ScoredRun
 from strop.spec import AgentSpec
 from strop.task import Task
 
-__all__ = ["Brief", "Embed", "Proposer", "Tried"]
+__all__ = ["KEYS", "KEY_CHARS", "Brief", "Embed", "Proposer", "Tried"]
+
+KEYS = 16
+"""Inputs of tasks that one memory or heuristic is found by, at most."""
+KEY_CHARS = 2000
+"""Characters of each."""
 
 Embed: TypeAlias = Callable[[Sequence[str]], Awaitable[NDArray[np.float32]]]
 """Texts to unit rows, shape (n, dim)."""

@@ -11,15 +11,13 @@ from typing import cast
 
 from strop.jsonvalue import Json, as_text, digest
 from strop.mine.finding import Finding
-from strop.propose.brief import Brief
+from strop.propose.brief import KEY_CHARS, KEYS, Brief
 from strop.propose.proposal import Proposal
 from strop.spec import Add, AgentSpec, Change, Item, Kind, Provenance, Revise, Trust
 from strop.task import Task
 
 __all__ = ["ConfusionLessons"]
 
-_KEYS = 16  # task inputs that a lesson is found by
-_KEY_CHARS = 2000  # of each
 _RUNS = 50
 
 
@@ -57,11 +55,11 @@ def _lesson(finding: Finding, tasks: Mapping[str, Task]) -> Item:
     mistaken = [name for name, count in given.items() if count * 2 > len(finding.runs)]
     instead = f", not `{mistaken[0]}`" if mistaken else ""
     seen = cast("Sequence[str]", finding.data["tasks"])
-    missed = {tasks[t].text[:_KEY_CHARS] for t in seen if t in tasks}
+    missed = {tasks[t].text[:KEY_CHARS] for t in seen if t in tasks}
     content: dict[str, Json] = {
         "type": "lesson",
         "text": f"Where a task speaks of {', '.join(words)}: `{right}`{instead}.",
-        "about": sorted(missed)[:_KEYS],
+        "about": sorted(missed)[:KEYS],
         "touches": [right],
     }
     return Item(

@@ -11,15 +11,12 @@ from typing import cast
 
 from strop.jsonvalue import Json, digest
 from strop.mine import Finding
-from strop.propose.brief import Brief
+from strop.propose.brief import KEY_CHARS, KEYS, Brief
 from strop.propose.proposal import Proposal
 from strop.spec import Add, Change, Item, Kind, Provenance, Revise, Trust
 from strop.task import Task, normalised
 
 __all__ = ["MinedHeuristics"]
-
-_WHEN = 16  # inputs that a heuristic is found by
-_WHEN_CHARS = 2000  # of each
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,10 +71,10 @@ class MinedHeuristics:
 def _item(finding: Finding, tasks: Mapping[str, Task], *, by: str) -> Item | None:
     """The item of a finding; `None` where none of the tasks it was seen in may teach."""
     seen = [str(task) for task in cast("Sequence[str]", finding.data["tasks"])]
-    inputs = dict.fromkeys(tasks[task].text[:_WHEN_CHARS] for task in seen if task in tasks)
+    inputs = dict.fromkeys(tasks[task].text[:KEY_CHARS] for task in seen if task in tasks)
     if not inputs:
         return None
-    content: dict[str, Json] = {"text": finding.data["text"], "when": list(inputs)[:_WHEN]}
+    content: dict[str, Json] = {"text": finding.data["text"], "when": list(inputs)[:KEYS]}
     if finding.data["categories"]:
         content["categories"] = finding.data["categories"]
     # Not the direction, nor which of two comes first: what turns round is the same item, revised.

@@ -14,14 +14,13 @@ from typing import cast
 
 from strop.jsonvalue import Json, digest
 from strop.mine import Finding
-from strop.propose.brief import Brief
+from strop.propose.brief import KEY_CHARS, KEYS, Brief
 from strop.propose.proposal import Proposal
 from strop.spec import Add, AgentSpec, Change, Item, Kind, Provenance, Revise, Trust
 from strop.task import Task, normalised
 
 __all__ = ["MinedLessons", "lesson_item"]
 
-_ABOUT, _ABOUT_CHARS = 16, 2_000
 _EVIDENCE = 50
 
 
@@ -144,8 +143,8 @@ def _spread(tasks: Sequence[Task]) -> tuple[str, ...]:
     """At most 16 different inputs, shared out evenly over the categories, chosen by a hash."""
     by_category: dict[str, list[str]] = {}
     for task in sorted(tasks, key=lambda t: hashlib.sha256(t.id.encode()).digest()):
-        by_category.setdefault(task.category or "", []).append(task.text[:_ABOUT_CHARS])
+        by_category.setdefault(task.category or "", []).append(task.text[:KEY_CHARS])
     queues = [by_category[category] for category in sorted(by_category)]
     deepest = max(map(len, queues), default=0)
     order = [queue[at] for at in range(deepest) for queue in queues if at < len(queue)]
-    return tuple(dict.fromkeys(order))[:_ABOUT]
+    return tuple(dict.fromkeys(order))[:KEYS]

@@ -12,15 +12,12 @@ from typing import cast
 
 from strop.jsonvalue import Json, digest
 from strop.mine import Finding
-from strop.propose.brief import Brief
+from strop.propose.brief import KEY_CHARS, KEYS, Brief
 from strop.propose.proposal import Proposal
 from strop.spec import Add, Change, Item, Kind, Provenance, Trust
 from strop.task import Task, normalised
 
 __all__ = ["MinedPreferences"]
-
-_ABOUT = 16  # inputs that a preference is found by
-_ABOUT_CHARS = 2000  # of each
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +84,7 @@ def _item(finding: Finding, tasks: Mapping[str, Task], *, by: str) -> Item | Non
     if None not in here and 2 * len(here) > len(every):
         content["pinned"] = True
     else:
-        content["about"] = list(dict.fromkeys(task.text[:_ABOUT_CHARS] for task in seen))[:_ABOUT]
+        content["about"] = list(dict.fromkeys(task.text[:KEY_CHARS] for task in seen))[:KEYS]
         if None not in here:
             content["categories"] = sorted(cast("set[str]", here))
     sources = cast("Mapping[str, int]", finding.data["sources"])

@@ -13,7 +13,7 @@ neither runs agents nor decides what a difference in scores means. Importing it 
 Next file: `score/base.py`.
 """
 
-from strop.score.base import Scorer, human_score, score
+from strop.score.base import Scorer, by_person, human_score, score
 from strop.score.evals import PydanticEvals
 from strop.score.function import PythonFunction
 from strop.score.judge import Ask, Judge
@@ -35,6 +35,7 @@ __all__ = [
     "PythonFunction",
     "Regex",
     "Scorer",
+    "by_person",
     "human_score",
     "resolve_scorer",
     "score",

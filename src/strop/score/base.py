@@ -9,7 +9,7 @@ Next file: `match.py`.
 import json
 from collections.abc import Mapping
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeGuard, runtime_checkable
 
 import anyio
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Scorer",
+    "by_person",
     "clip",
     "expected_of",
     "human_score",
@@ -176,7 +177,15 @@ def human_score(value: float, *, by: str, reason: str = "") -> Score:
     """
     if not by:
         raise BadInput("say who gave the score", where="by")
-    return Score(name="human", value=value, reason=reason, scorer=f"human:{by}")
+    return Score(name="human", value=value, reason=reason, scorer=f"{_PERSON}{by}")
+
+
+def by_person(score: Score | ScoreFailure | None) -> TypeGuard[Score]:
+    """Whether a person gave this score (`human_score`)."""
+    return isinstance(score, Score) and score.scorer.startswith(_PERSON)
+
+
+_PERSON = "human:"
 
 
 # What the built-in scorers share.
