@@ -631,7 +631,7 @@ def test_steps_come_along_only_where_the_agent_has_their_tools(tmp_path):
         return replace(item, content={**item.content, "steps": steps})
 
     source = others(shows("a", "find"), shows("b", "find", "gone"), shows("c", "gone"))
-    find = tool("find", {"type": "native", "target": "m:find"})
+    find = tool("find", {"kind": "native", "target": "m:find"})
     spec = AgentSpec(name="desk", model="m", selection=STATIC, items=(find,))
     arrived = arrive(source, setting(tmp_path, spec=spec)).items["examples"]
     kept = {item.content["input"]: item.content.get("steps") for item in arrived}
@@ -676,7 +676,7 @@ def test_only_the_projects_own_functions_become_tools(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
 
     def native(target):
-        return {"type": "native", "target": target}
+        return {"kind": "native", "target": target}
 
     try:
         arrived = arrive(

@@ -6,7 +6,8 @@
     │   ├── NotInstalled       something optional is missing; the message names the command
     │   ├── ChangeRefused      a change that does not fit the spec it is applied to
     │   └── StoreUnavailable   the database is locked, full, read-only or from a newer version
-    └── ModelFailed            a model gave no usable answer; inside a run this is recorded
+    ├── ModelFailed            a model gave no usable answer; inside a run this is recorded
+    └── ToolCallFailed         a tool's call gave no result; inside a run this is recorded
 
 A failed run, a failed scorer and an undecided comparison are values (`Run.error`, `ScoreFailure`,
 `Verdict`), never exceptions. Every message says what happened, where, and what to do next.
@@ -21,6 +22,7 @@ __all__ = [
     "NotInstalled",
     "StoreUnavailable",
     "StropError",
+    "ToolCallFailed",
     "UserMistake",
 ]
 
@@ -61,3 +63,7 @@ class StoreUnavailable(UserMistake):
 
 class ModelFailed(StropError):
     """A model gave no usable answer (refused, malformed, unreachable or out of time)."""
+
+
+class ToolCallFailed(StropError):
+    """A tool's call gave no result; the message is for the model to read."""

@@ -5,7 +5,7 @@ once. A spec's id is the SHA-256 of the canonical JSON of what decides its behav
 carried along but is not part of the id (see docs/decisions/spec-identity.md). This file does not
 decide which items a task sees: that is `context.py`.
 
-Next file: `run.py`.
+Next file: `permission.py`.
 """
 
 import difflib
@@ -92,7 +92,10 @@ class Provenance:
 # What the content of each kind must hold, and may hold, with the JSON type of each field.
 _CONTENT: dict[Kind, tuple[dict[str, type | None], dict[str, type | None]]] = {
     Kind.CLAUSE: ({"text": str}, {}),
-    Kind.TOOL: ({"name": str, "description": str, "parameters": dict, "body": dict}, {}),
+    Kind.TOOL: (
+        {"name": str, "description": str, "parameters": dict, "body": dict},
+        {"needs": dict, "returns": dict},
+    ),
     Kind.EXAMPLE: ({"input": None, "output": None}, {"task": str, "group": str, "steps": list}),
     Kind.HEURISTIC: ({"text": str}, {"when": None, "categories": list}),
     Kind.MEMORY: (
@@ -125,11 +128,13 @@ class Item:
         id: Stable within an agent; a revision keeps it.
         kind: Which lever it belongs to; a revision keeps it.
         content: JSON object; fields by kind: clause ``text``; tool ``name, description,
-            parameters, body``; example ``input, output`` (and the ``task`` and ``group`` it is
-            from, and the ``steps`` between); heuristic ``text`` (and ``when, categories``); memory
-            ``text`` (and ``type``, which is lesson, fact or preference; ``about``, the texts it is
-            found by; ``categories`` it is for; ``touches``, the names it speaks of; ``expires``,
-            seconds since the epoch; ``pinned``); criterion ``text`` (and ``weight``).
+            parameters, body`` (and ``needs``, the permissions that its code declares, and
+            ``returns``, the JSON schema of its result); example ``input, output`` (and the ``task``
+            and ``group`` it is from, and the ``steps`` between); heuristic ``text`` (and ``when,
+            categories``); memory ``text`` (and ``type``, which is lesson, fact or preference;
+            ``about``, the texts it is found by; ``categories`` it is for; ``touches``, the names it
+            speaks of; ``expires``, seconds since the epoch; ``pinned``); criterion ``text`` (and
+            ``weight``).
         provenance: Where it came from; not part of the spec's id.
         protected: Improvement may neither revise nor remove it.
     """

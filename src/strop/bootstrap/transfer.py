@@ -190,8 +190,8 @@ def _unwelcome(
 
 def _unusable_tool(item: Item, here: Setting, names: Collection[str]) -> str | None:
     body = _body(item)
-    if body.get("type") != "native":
-        kind = body.get("type") or body.get("kind") or "unknown"
+    if body.get("kind") != "native":
+        kind = body.get("kind", "unknown")
         return f"a tool of the kind {kind!r} cannot be taken along"
     if item.content["name"] in names:
         return "the agent has a tool of this name"

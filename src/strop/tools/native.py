@@ -54,7 +54,7 @@ def native_item(function: Function | str) -> Item:
             "name": definition.name,
             "description": definition.description or "",
             "parameters": definition.parameters_json_schema,
-            "body": {"type": "native", "target": target},
+            "body": {"kind": "native", "target": target},
         },
         protected=True,
     )
@@ -72,7 +72,7 @@ def native_function(item: Item, registered: Mapping[str, Function]) -> Function:
         BadInput: The body is not native, or the function is not to be found.
     """
     body = item.content["body"]
-    if not isinstance(body, Mapping) or body.get("type") != "native":
+    if not isinstance(body, Mapping) or body.get("kind") != "native":
         raise BadInput("only native tools can run here", where=f"tool {item.id!r}")
     target = str(body["target"])
     if target in registered:
