@@ -341,7 +341,7 @@ async def test_tools_that_an_agent_has_besides_its_context_may_be_demonstrated()
     around = Agent(
         FunctionModel(look),
         tools=[count_seeds],
-        capabilities=[ContextCapability(context=context, trace=Trace(), functions={})],
+        capabilities=[ContextCapability(context=context, trace=Trace())],
     )
     await around.run(TASK.text)
     assert "ToolCallPart" in kinds(seen)

@@ -614,6 +614,9 @@ def test_init_makes_a_project_and_overwrites_nothing(tmp_path):
 def test_doctor_says_what_is_missing(fresh):
     healthy = strop("doctor", "--json", at=fresh).json
     assert healthy["ok"]
+    names = [c["name"] for c in healthy["checks"] if c["name"].startswith("sandbox")]
+    kinds = ("namespaces", "landlock", "bubblewrap", "monty")
+    assert names == ["sandbox", *(f"sandbox {kind}" for kind in kinds)]
     assert not (fresh / ".strop").exists()
     (fresh / "strop.yaml").write_text(
         CONFIG.replace("model: command", "model: openai:gpt-5-mini  #")

@@ -2,15 +2,19 @@
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from inline_snapshot import snapshot
 from rich.console import Console
 
-from strop.cli.demo import _blocks
+from strop.cli.demo import _blocks, _second_act
 from strop.config import load_config
 from strop.cycle import Cycle
-from strop.demo import Ablation, DemoReport, Side, _scaffold, _write_whole
+from strop.demo import Ablation, DemoReport, Side, ToolsReport, _scaffold
+from strop.demo.sides import write_whole
+from strop.demo.toolsmith import Part
 from strop.errors import BadInput
 from strop.run import Usage
 from strop.spec import AgentSpec
@@ -58,6 +62,39 @@ def test_a_report_without_scores(before, after, lift):
     assert ("+0.000" in shown) == (lift is not None)
 
 
+def desk_report(before: Side, after: Side) -> ToolsReport:
+    return ToolsReport(
+        folder=Path("there/desk"),
+        before=before,
+        after=after,
+        parts=(Part(name="the tool", side=before),),
+        cycle=NO_CYCLE,
+        tasks={},
+        tools=("find_article",),
+        sample={"message": "Which?", "before": "no answer", "after": "find_article, KB-1"},
+        seconds=1.0,
+    )
+
+
+def test_a_report_of_the_second_act():
+    dear = replace(UNSCORED, scores=(0.0, 0.0), usage=Usage(input_tokens=1900, output_tokens=100))
+    cheap = replace(SCORED, scores=(1.0, 1.0), usage=Usage(input_tokens=500))
+    report = desk_report(dear, cheap)
+    assert (report.lift, report.saved) == (1.0, 0.75)
+    assert json.loads(json.dumps(report.to_json()))["parts"][0]["with"] == "the tool"
+    console = Console(width=80, file=io.StringIO())
+    console.print(*_second_act(report))
+    assert console.file.getvalue() == snapshot()
+
+
+def test_a_second_act_without_scores_claims_nothing():
+    report = desk_report(UNSCORED, UNSCORED)
+    assert (report.lift, report.saved) == (None, None)
+    console = Console(width=80, file=io.StringIO())
+    console.print(*_second_act(report))
+    assert console.file.getvalue().count("no score") == 3
+
+
 def test_the_demos_project_is_whole(tmp_path):
     path = _scaffold(tmp_path / "demo", quick=True)
     config = load_config(path)
@@ -79,6 +116,6 @@ def test_a_configuration_that_cannot_be_written_stays_as_it_was(tmp_path, monkey
 
     monkeypatch.setattr(Path, "replace", fail)
     with pytest.raises(BadInput, match=r"strop\.yaml: cannot be written: No space left"):
-        _write_whole(path, "half of")
+        write_whole(path, "half of")
     assert path.read_bytes() == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["strop.yaml", "tasks.jsonl"]

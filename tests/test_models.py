@@ -33,7 +33,7 @@ from strop.models import (
     usage_of,
 )
 from strop.models.command import Command
-from strop.models.constrain import grammar_of
+from strop.models.constrain import ANSWER_SCHEMA, forced, grammar_of
 from strop.models.handoff import Handoff
 from strop.models.render import response_parts
 from strop.models.text import TextModel
@@ -556,16 +556,18 @@ class _Local(WrapperModel):
     system = "llama.cpp"
 
 
-def test_labels_become_a_grammar_and_other_schemas_a_response_format():
+def test_a_wrapped_local_model_is_still_held_to_a_schema():
     model = WrapperModel(_Local(ScriptedModel([])))  # wrapping does not hide what it is
     assert obeys_schema(model)
     assert constrain(model, None) == {}
-    assert constrain(model, LABELS) == snapshot(
-        {"extra_body": {"grammar": 'root ::= "refund" | "lost card" | "say \\"no\\""'}}
+    assert constrain(model, PERSON) == {ANSWER_SCHEMA: PERSON}
+
+
+def test_labels_become_a_grammar_and_other_schemas_a_response_format():
+    assert forced(LABELS) == snapshot(
+        {"grammar": 'root ::= "refund" | "lost card" | "say \\"no\\""'}
     )
-    assert (
-        constrain(model, PERSON)["extra_body"]["response_format"]["json_schema"]["schema"] == PERSON
-    )
+    assert forced(PERSON)["response_format"]["json_schema"]["schema"] == PERSON
 
 
 @given(st.lists(st.text(min_size=1), min_size=1, max_size=5))

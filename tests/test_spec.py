@@ -242,17 +242,112 @@ def test_changes_apply_or_are_refused_and_protected_items_stay(spec, made):
     held = {item.id: item for item in after.items}
     for item in spec.items:
         if item.protected:
-            assert held[item.id] == item
+            assert done_by(held[item.id]) == done_by(item)
+
+
+def done_by(item):
+    """An item without what of a tool is only read."""
+    read = {"description", "parameters"} if item.kind is Kind.TOOL else set()
+    content = {name: value for name, value in item.content.items() if name not in read}
+    return {**item.behaviour(), "content": content}
 
 
 @given(bare_items(protected=st.just(True)), bare_items())
 def test_no_change_touches_a_protected_item(item, other):
     spec = AgentSpec(name="n", model="m", items=(item,))
-    revised = replace(item, content=other.content) if other.kind is item.kind else item
+    content = other.content if other.kind is item.kind else item.content
+    if item.kind is Kind.TOOL:
+        content = {**content, "name": f"{item.content['name']}x"}
+    revised = replace(item, content=content)
     for change in (Remove(item_id=item.id), Revise(item_id=item.id, item=revised)):
         with pytest.raises(ChangeRefused, match="is protected; edit the configuration"):
             apply(spec, [change])
         apply(spec, [change], by_person=True)
+
+
+PARAMETERS = {
+    "type": "object",
+    "properties": {
+        "day": {"type": "string", "description": "When."},
+        "description": {"type": "string", "enum": ["a", "b"]},
+        "people": {"type": "array", "items": {"type": "object", "properties": {"age": {}}}},
+    },
+    "required": ["day"],
+}
+NATIVE = Item(
+    id="tool-book",
+    kind=Kind.TOOL,
+    content={
+        "name": "book",
+        "description": "Books.",
+        "parameters": PARAMETERS,
+        "body": {"kind": "native", "target": "m:book"},
+    },
+    protected=True,
+)
+
+
+def reworded(path, **keywords):
+    """The native tool with other keywords in the schema at a path."""
+    content = json.loads(json.dumps(NATIVE.content))
+    at = content["parameters"]
+    for name in path:
+        at = at[name]
+    at.update(keywords)
+    return replace(NATIVE, content=content)
+
+
+DAY = ("properties", "day")
+AGE = ("properties", "people", "items", "properties", "age")
+
+
+@pytest.mark.parametrize(
+    "revised",
+    [
+        replace(NATIVE, content={**NATIVE.content, "description": "Books a room. Not a table."}),
+        replace(NATIVE, provenance=Provenance(by="mined:descriptions", trust=Trust.EVIDENCE)),
+        reworded(DAY, description="When, as YYYY-MM-DD.", examples=["2024-05-01"], format="date"),
+        reworded(DAY, enum=["monday", "friday"], pattern="[a-z]+"),
+        reworded(AGE, description="In years."),
+        reworded((), description="All of it."),
+    ],
+)
+def test_a_protected_tool_may_be_described_in_other_words(revised):
+    spec = AgentSpec(name="n", model="m", items=(NATIVE,))
+    assert apply(spec, [Revise(item_id=NATIVE.id, item=revised)]).items == (revised,)
+
+
+@pytest.mark.parametrize(
+    "revised",
+    [
+        replace(NATIVE, protected=False),
+        *(
+            replace(NATIVE, content={**NATIVE.content, **changed})
+            for changed in (
+                {"name": "look"},
+                {"body": {"kind": "native", "target": "os:system"}},
+                {"body": {"kind": "code", "source": "", "function": "book", "imports": []}},
+                {"body": {**NATIVE.content["body"], "description": "x"}},
+                {"needs": {"level": "full"}},
+                {"returns": {}},
+                {"parameters": {}},
+            )
+        ),
+        reworded(DAY, type="integer"),
+        reworded(DAY, default="monday"),
+        reworded(("properties", "description"), enum=["a"]),
+        reworded(("properties",), description={"type": "integer"}),
+        reworded(("properties",), more={"type": "string"}),
+        reworded(("properties",), examples=["x"]),
+        reworded((), required=[]),
+        reworded((), additionalProperties=True),
+    ],
+)
+def test_what_a_protected_tool_does_stays(revised):
+    spec = AgentSpec(name="n", model="m", items=(NATIVE,))
+    with pytest.raises(ChangeRefused, match="is protected; edit the configuration"):
+        apply(spec, [Revise(item_id=NATIVE.id, item=revised)])
+    apply(spec, [Revise(item_id=NATIVE.id, item=revised)], by_person=True)
 
 
 def test_an_item_added_before_another_stands_there():

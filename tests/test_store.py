@@ -1111,6 +1111,7 @@ def test_sqlite_is_a_log_file_that_checks_references(path):
 
 
 def test_the_store_is_exported():
-    assert set(strop.store.__all__) == {"EvaluationKey", "ReleaseConflict", "Store", "open_store"}
+    names = {"EvaluationKey", "LedgerMoved", "ReleaseConflict", "Store", "open_store"}
+    assert set(strop.store.__all__) == names
     assert isinstance(Store, type)
     assert apply(spec_with(), [Add(item=spec_with("x").items[0])]) == spec_with("x")

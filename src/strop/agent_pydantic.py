@@ -7,7 +7,8 @@ public `strop.Strop` capability use it.
 Next file: `mine/__init__.py`.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+import logging
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -35,45 +36,45 @@ from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import ToolDefinition
 from pydantic_ai.toolsets import FunctionToolset
 from pydantic_ai.usage import UsageLimits
-from pydantic_core import to_jsonable_python
 
 from strop.agent import Backend, LimitReached, Limits, OutputRefused, Trace
 from strop.context import Context, Demonstration
-from strop.errors import ModelFailed
-from strop.jsonvalue import Json, JsonObject, canonical, salvaged
+from strop.errors import ModelFailed, ToolCallFailed
+from strop.jsonvalue import JsonObject, canonical, salvaged
 from strop.models.ask import usage_of
 from strop.models.constrain import constrain, labels_of, read_answer
 from strop.run import Message, ModelCall, ToolCall
 from strop.spec import AgentSpec, Item
 from strop.task import Task
-from strop.tools import native_function
+from strop.tools import Toolbox, native_function
+from strop.tools.identity import body_kind
+from strop.tools.native import as_json
 
 __all__ = ["ContextCapability", "pydantic_backend"]
 
-Function = Callable[..., Any]
+logger = logging.getLogger(__name__)
+
+_PLAIN = Toolbox()
 
 
-def pydantic_backend(
-    spec: AgentSpec, model: Model, *, functions: Mapping[str, Function] | None = None
-) -> Backend:
+def pydantic_backend(spec: AgentSpec, model: Model, *, toolbox: Toolbox = _PLAIN) -> Backend:
     """A backend that runs `spec` as a Pydantic AI agent.
 
     Args:
         spec: Settings and output schema are taken from it; what the model sees, from the context.
         model: The frozen model.
-        functions: Native functions by ``module:name`` that cannot be imported.
+        toolbox: What tools are called with.
     """
 
     async def answer(task: Task, context: Context, trace: Trace, limits: Limits) -> Any:
-        # A grammar leaves no room for tool calls: a model that has tools is asked to obey instead.
-        forced = {} if context.tools else constrain(model, spec.output)
+        forced = constrain(model, spec.output)
         agent = Agent(
             model,
             output_type=_output_type(spec.output, tools=bool(context.tools), forced=bool(forced)),
             instructions=None if forced else _format_note(spec.output),
             capabilities=[
                 ContextCapability(
-                    context=context, trace=trace, functions=functions or {}, mend_tool_errors=True
+                    context=context, trace=trace, toolbox=toolbox, mend_tool_errors=True
                 )
             ],
             model_settings=cast("ModelSettings", {"temperature": 0.0, **forced, **spec.settings}),
@@ -142,23 +143,26 @@ class ContextCapability(AbstractCapability[Any]):
     Attributes:
         context: What to show.
         trace: Where steps go.
-        functions: Native functions by ``module:name`` that cannot be imported.
+        toolbox: What tools are called with. Those that it says are inert are not offered.
         mend_tool_errors: Tell the model when a tool raises, so that it can try something else;
             off, the exception ends the run, which is what Pydantic AI does by itself.
     """
 
     context: Context
     trace: Trace
-    functions: Mapping[str, Function]
+    toolbox: Toolbox = _PLAIN
     mend_tool_errors: bool = False
 
     def get_instructions(self) -> str | None:
         return self.context.instructions or None
 
     def get_toolset(self) -> FunctionToolset[Any] | None:
-        if not self.context.tools:
-            return None
-        return FunctionToolset([_tool(item, self.functions) for item in self.context.tools])
+        tools = self.context.tools
+        inert = self.toolbox.inert(tools)
+        for item_id, reason in inert.items():
+            logger.info("%s is not offered: %s", item_id, reason)
+        offered = [_tool(i, tools, self.toolbox) for i in tools if i.id not in inert]
+        return FunctionToolset(offered) if offered else None
 
     async def before_model_request(
         self, ctx: RunContext[Any], request_context: ModelRequestContext
@@ -195,7 +199,7 @@ class ContextCapability(AbstractCapability[Any]):
         args: dict[str, Any],
         result: Any,
     ) -> Any:
-        self.trace.add(ToolCall(tool=call.tool_name, args=salvaged(args), result=_result(result)))
+        self.trace.add(ToolCall(tool=call.tool_name, args=salvaged(args), result=as_json(result)))
         return result
 
     async def on_tool_execute_error(
@@ -207,9 +211,11 @@ class ContextCapability(AbstractCapability[Any]):
         args: dict[str, Any],
         error: Exception,
     ) -> Any:
-        message = str(salvaged(f"{type(error).__name__}: {error}"))
+        learned = isinstance(error, ToolCallFailed)
+        message = str(salvaged(str(error) if learned else f"{type(error).__name__}: {error}"))
         self.trace.add(ToolCall(tool=call.tool_name, args=salvaged(args), error=message))
-        if self.mend_tool_errors and not isinstance(error, ModelRetry | ToolFailed):
+        # A learned tool that fails is told to the model in any agent: it must not end a run.
+        if learned or (self.mend_tool_errors and not isinstance(error, ModelRetry | ToolFailed)):
             raise ToolFailed(message) from error
         raise error
 
@@ -248,26 +254,24 @@ def _turns(shown: Demonstration, tools: Collection[str]) -> list[ModelMessage]:
     return [*turns, ModelResponse(parts=[TextPart(content=shown.output)])]
 
 
-def _tool(item: Item, functions: Mapping[str, Function]) -> Tool[Any]:
-    """A tool item as a Pydantic AI tool: arguments checked by the function's own types.
+def _tool(item: Item, tools: tuple[Item, ...], toolbox: Toolbox) -> Tool[Any]:
+    """A tool item as a Pydantic AI tool.
 
     Name, description and schema shown to the model are the item's, which may have been revised.
     """
     content = item.content
+    name, description = str(content["name"]), str(content["description"])
+    schema = cast("dict[str, Any]", content["parameters"])
+    if body_kind(item) == "native":
 
-    async def as_in_item(ctx: RunContext[Any], definition: ToolDefinition) -> ToolDefinition:
-        return replace(
-            definition, parameters_json_schema=cast("dict[str, Any]", content["parameters"])
-        )
+        async def as_in_item(ctx: RunContext[Any], definition: ToolDefinition) -> ToolDefinition:
+            return replace(definition, parameters_json_schema=schema)
 
-    return Tool(
-        native_function(item, functions),
-        name=str(content["name"]),
-        description=str(content["description"]),
-        prepare=as_in_item,
-    )
+        # Arguments are checked by the function's own types.
+        function = native_function(item, toolbox.functions)
+        return Tool(function, name=name, description=description, prepare=as_in_item)
 
+    async def call(ctx: RunContext[Any], /, **args: Any) -> Any:
+        return await toolbox.call(name, args, items=tools, ctx=ctx)
 
-def _result(value: Any) -> Json:
-    """A tool's result as JSON: models and dataclasses by pydantic's rules."""
-    return salvaged(to_jsonable_python(value, fallback=repr, inf_nan_mode="strings"))
+    return Tool.from_schema(call, name, description, schema, takes_ctx=True)

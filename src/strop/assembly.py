@@ -16,6 +16,7 @@ from typing import Any
 from strop.agent import AgentFunction, Backend, Limits, function_backend
 from strop.config import Config, base_spec, store_url
 from strop.embed import resolve_embedder
+from strop.grants import Grants
 from strop.jsonvalue import Json, JsonObject, digest
 from strop.levers import resolve_levers
 from strop.libraries import Libraries
@@ -29,7 +30,7 @@ from strop.score.function import fingerprint
 from strop.spec import AgentSpec, Kind
 from strop.store import Store, open_store
 from strop.task import Split, Task, assign_splits, load_tasks, refuse_clashes
-from strop.tools import native_function
+from strop.tools import Toolbox, native_function
 
 __all__ = ["assemble"]
 
@@ -83,12 +84,21 @@ def assemble(
     store = open_store(store_url(config, folder), agent=config.name)
     if deal:
         tasks = _dealt(tasks, store)
+    grants = Grants(store, config.ladder_policy)
+    toolbox = Toolbox(
+        functions=registered,
+        granted=grants.granted,
+        halted=grants.halted,
+        record=grants.record,
+    )
     return Parts(
         base=base,
         store=store,
         libraries=Libraries(store, embedder),
         scorer=scorer,
-        backend=_backends(agent, model, registered),
+        backend=_backends(agent, model, toolbox),
+        toolbox=toolbox,
+        grants=grants,
         tasks=tuple(tasks),
         policy=config.margin_policy,
         limits=_limits(config),
@@ -107,7 +117,7 @@ def assemble(
 
 
 def _backends(
-    agent: AgentFunction | None, model: Any, registered: Mapping[str, Callable[..., Any]]
+    agent: AgentFunction | None, model: Any, toolbox: Toolbox
 ) -> Callable[[AgentSpec], Backend]:
     """What makes a spec's backend: the given function, or an agent on the given or named model."""
     resolved = cache(resolve_model)  # one client per model, not one per run
@@ -118,9 +128,8 @@ def _backends(
         # Imported here because it takes half a second that `strop log` need not wait for.
         from strop.agent_pydantic import pydantic_backend
 
-        return pydantic_backend(
-            spec, model if model is not None else resolved(spec.model), functions=registered
-        )
+        chosen = model if model is not None else resolved(spec.model)
+        return pydantic_backend(spec, chosen, toolbox=toolbox)
 
     return backend
 

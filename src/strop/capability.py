@@ -72,7 +72,7 @@ class Strop(AbstractCapability[Any]):
         return _RecordedRun(
             context=context,
             trace=Trace(),
-            functions={},
+            toolbox=self.parts.toolbox,
             parts=self.parts,
             spec=spec,
             task=replace(task, split=Split.PRODUCTION),
@@ -85,7 +85,7 @@ class Strop(AbstractCapability[Any]):
             context = await self.parts.libraries.context(
                 spec, task, now=self.parts.clock(), resolve=False
             )
-            return spec, context
+            return spec, context.without(self.parts.inert(spec))
         except StropError as error:
             logger.warning("nothing learned is shown to this run: %s", error)
             return self.parts.base, select(self.parts.base, task)

@@ -23,6 +23,7 @@ from strop.jsonvalue import Json, JsonObject, digest
 from strop.levers import DEFAULT
 from strop.spec import AgentSpec, Item, Kind, Selection
 from strop.tools import native_item
+from strop.tools.ladder import LadderPolicy
 
 __all__ = ["Config", "base_spec", "load_config", "store_url"]
 
@@ -77,6 +78,17 @@ class ResolutionsConfig(_Strict):
     unseen: float = Field(0.95, ge=0, lt=1)
 
 
+class LadderConfig(_Strict):
+    uses: int = Field(10, ge=1)
+    restricted: float = Field(0.95, ge=0, le=1)
+    full: float = Field(0.99, ge=0, le=1)
+    bound: float | None = Field(None, ge=0, le=1)
+    approve_full: bool = True
+    approve_write: bool = True
+    breaker: int = Field(3, ge=1)
+    demote_below: float = Field(0.8, ge=0, le=1)
+
+
 class Config(_Strict):
     """What `strop.yaml` may say; the keyword arguments of `SelfImprovingAgent` are the same.
 
@@ -102,6 +114,8 @@ class Config(_Strict):
             and which share of tasks of a new kind must be left to the model (``unseen``).
         curation: How memories are kept: all of them and each task gets what is relevant
             (``retrieval``), only the newest (``window``), or few general rules (``distil``).
+        ladder: When a learned tool is granted more or less, by its record of use: see
+            `strop.tools.ladder.LadderPolicy`.
         limits: Bounds of one run.
         trials: Runs per held-out task and spec.
         concurrency: Runs at a time; by default 8, and 1 per server for the embedded model.
@@ -130,6 +144,7 @@ class Config(_Strict):
     policy: PolicyConfig = PolicyConfig()
     resolutions: ResolutionsConfig = ResolutionsConfig()
     curation: CurationConfig = CurationConfig()
+    ladder: LadderConfig = LadderConfig()
     limits: LimitsConfig = LimitsConfig()
     trials: int = Field(1, ge=1)
     concurrency: int | None = Field(None, ge=1)
@@ -141,6 +156,15 @@ class Config(_Strict):
     def margin_policy(self) -> MarginPolicy:
         """The gate's policy."""
         return MarginPolicy(**self.policy.model_dump(exclude={"kind"}))
+
+    @property
+    def ladder_policy(self) -> LadderPolicy:
+        """When learned tools go up and down the permission ladder.
+
+        Raises:
+            BadInput: Its shares do not fit together.
+        """
+        return LadderPolicy(**self.ladder.model_dump())
 
     @property
     def run_limits(self) -> Limits:

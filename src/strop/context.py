@@ -10,17 +10,17 @@ Next file: `models/__init__.py`.
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from strop.jsonvalue import Json, JsonObject, as_text, canonical, is_object
+from strop.jsonvalue import Json, JsonObject, as_text, canonical
 from strop.neighbours import Neighbours
 from strop.notes import Notes, note_keys
-from strop.resolution import Resolution, Table, table_in
+from strop.resolution import Resolution, Table, is_table, table_in
 from strop.spec import AgentSpec, Item, Kind
 from strop.task import Task, normalised
 
@@ -114,6 +114,16 @@ class Context:
     def shown(self) -> tuple[str, ...]:
         """Ids of all items that this context shows."""
         return tuple(each.item for each in self.chosen)
+
+    def without(self, items: Collection[str]) -> "Context":
+        """This context without some of its tools: those that may not run as things are now."""
+        if not any(tool.id in items for tool in self.tools):
+            return self
+        return replace(
+            self,
+            tools=tuple(tool for tool in self.tools if tool.id not in items),
+            chosen=tuple(each for each in self.chosen if each.item not in items),
+        )
 
     @property
     def prompt(self) -> str:
@@ -397,7 +407,7 @@ def _stable_of(spec: AgentSpec) -> _Stable:
         parts.append("How to go about it:\n" + _bullets(heuristics))
     if pinned:
         parts.append("Always keep in mind:\n" + _bullets(pinned))
-    tools = tuple(item for item in spec.of_kind(Kind.TOOL) if _is_offered(item))
+    tools = tuple(item for item in spec.of_kind(Kind.TOOL) if not is_table(item))
     costs = [
         *((item, count_tokens(item.text)) for item in (*clauses, *heuristics, *pinned)),
         *((tool, count_tokens(canonical(_offered(tool)))) for tool in tools),
@@ -407,12 +417,6 @@ def _stable_of(spec: AgentSpec) -> _Stable:
         tools=tools,
         chosen=tuple(Chosen(item=i.id, similarity=None, tokens=cost) for i, cost in costs),
     )
-
-
-def _is_offered(tool: Item) -> bool:
-    """Whether the model may call it; a table answers before the model is asked."""
-    body = tool.content["body"]
-    return not (is_object(body) and body.get("kind") == "table")
 
 
 def _offered(tool: Item) -> dict[str, Json]:

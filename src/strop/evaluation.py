@@ -7,7 +7,7 @@ Next file: `settle.py`.
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from statistics import fmean
 from typing import TypeAlias
@@ -17,7 +17,7 @@ import anyio
 from strop.agent import Backend, Limits, execute
 from strop.context import Context
 from strop.errors import BadInput
-from strop.jsonvalue import digest
+from strop.jsonvalue import Json, digest
 from strop.libraries import Libraries
 from strop.run import Run, Score, ScoredRun, ScoreFailure, Usage
 from strop.score import Scorer, score
@@ -141,6 +141,7 @@ class Evaluator:
     backend: Callable[[AgentSpec], Backend]
     limits: Limits
     pins: str
+    inert: Callable[[AgentSpec], Mapping[str, str]]
     concurrency: int
     clock: Callable[[], float]
     budget: Budget
@@ -158,8 +159,9 @@ class Evaluator:
         todo = [(task, key) for task, key in keys if key not in found]
         meter = _Meter(f"{split.value} {spec.short_id}", len(keys), found.values(), self.progress)
         contexts = await self.libraries.contexts(spec, [task for task, _ in todo])
+        inert = self.inert(spec)
         jobs = [
-            _Job(task=task, key=key, context=context)
+            _Job(task=task, key=key, context=context.without(inert))
             for (task, key), context in zip(todo, contexts, strict=True)
         ]
         fresh = await self._run_all(spec, jobs, split, meter)
@@ -188,7 +190,10 @@ class Evaluator:
         self, spec: AgentSpec, tasks: Sequence[Task], trials: int
     ) -> list[tuple[Task, EvaluationKey]]:
         # Other limits, another experiment: what timed out under the old ones may not under these.
-        model = f"{spec.model} {digest([self.pins, asdict(self.limits)])[:12]}"
+        rests_on: list[Json] = [self.pins, asdict(self.limits)]
+        if inert := sorted(self.inert(spec)):  # a tool that is allowed later makes another agent
+            rests_on.append(inert)
+        model = f"{spec.model} {digest(rests_on)[:12]}"
         return [
             (
                 task,

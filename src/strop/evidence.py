@@ -6,19 +6,24 @@ Next file: `levers.py`.
 """
 
 from collections import defaultdict, deque
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import chain
 
 from strop.heldout import HeldOut
-from strop.jsonvalue import Json, as_text, canonical
+from strop.jsonvalue import Json, JsonObject, as_text, canonical
 from strop.mine import (
     Answered,
+    ChainMiner,
     FactMiner,
     FailureMiner,
     Finding,
+    GapMiner,
     Miner,
+    MisuseMiner,
     RepairMiner,
+    SnippetMiner,
     feedback_texts,
     mine_answers,
     mine_confusions,
@@ -88,7 +93,8 @@ async def gather(
     scorer: Scorer,
     embed: Embed,
     embedder: str,
-    levers: Collection[str],
+    levers: AbstractSet[str],
+    tools: Mapping[str, JsonObject],
     floor: float,
     unseen: float,
     good: float,
@@ -103,6 +109,7 @@ async def gather(
         embed: Makes vectors of texts, by the embedder of that name.
         embedder: Id of the embedder.
         levers: What will be proposed: nothing else is mined.
+        tools: JSON schemas of the parameters of the agent's tools, by name.
         floor: Share of the answers that a table of resolutions gives that must be right.
         unseen: Share of the tasks with an answer it does not know that it must leave to the model.
         good: Score from which a run counts as a success.
@@ -118,12 +125,9 @@ async def gather(
     best = best_runs(runs, teaching, good)
     known = await known_answers(best, teaching, scorer, good)
     findings = list(mine_answers(best.values(), known=known, threshold=good))
-    miners: list[Miner] = []
     if "lessons" in levers:
         findings += mine_confusions(best.values(), known=known, tasks=teaching)
-        miners += [FailureMiner(tasks=teaching, good=good), RepairMiner(tasks=teaching)]
-    if "facts" in levers:
-        miners.append(FactMiner(tasks=teaching))
+    miners = _miners(levers, teaching, tools, good=good, poor=poor)
     if miners:
         findings += mine_stream(runs, miners)
     if "heuristics" in levers:
@@ -139,6 +143,33 @@ async def gather(
     for finding in findings:
         store.put_document("finding", finding.id, finding.to_json())
     return Evidence(tasks=teaching, findings=tuple(findings), runs=_newest(runs))
+
+
+def _miners(
+    levers: AbstractSet[str],
+    tasks: Mapping[str, Task],
+    tools: Mapping[str, JsonObject],
+    *,
+    good: float,
+    poor: float,
+) -> list[Miner]:
+    """What can be mined in one pass over the runs."""
+    miners: list[Miner] = []
+    repairs: RepairMiner | None = None
+    if "lessons" in levers:
+        repairs = RepairMiner(tasks=tasks)
+        miners += [FailureMiner(tasks=tasks, good=good), repairs]
+    if "facts" in levers:
+        miners.append(FactMiner(tasks=tasks))
+    if "chains" in levers:
+        miners.append(ChainMiner(tools=tools, good=good, poor=poor))
+    if levers & {"snippets", "tools"}:
+        miners.append(SnippetMiner(tasks=tasks, good=good, poor=poor))
+    if "tools" in levers:
+        miners.append(GapMiner(tools=tools, tasks=tasks, good=good, poor=poor))
+    if "descriptions" in levers:
+        miners.append(MisuseMiner(tools=tools, tasks=tasks, repairs=repairs))
+    return miners
 
 
 def _newest(runs: Iterable[ScoredRun]) -> tuple[ScoredRun, ...]:

@@ -8,11 +8,14 @@ Next file: `cycle.py`.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial
 
 from strop.errors import BadInput
 from strop.propose import Proposer
+from strop.propose.chains import MinedChains
 from strop.propose.confusions import ConfusionLessons
 from strop.propose.curation import Curation, CurationPolicy
+from strop.propose.descriptions import MinedDescriptions
 from strop.propose.examples import MinedExamples
 from strop.propose.facts import KeptFacts, MinedFacts
 from strop.propose.heuristics import MinedHeuristics
@@ -20,13 +23,17 @@ from strop.propose.lessons import MinedLessons
 from strop.propose.preferences import MinedPreferences
 from strop.propose.reflect.clauses import ReflectedClauses
 from strop.propose.reflect.criteria import ReflectedCriteria
+from strop.propose.reflect.descriptions import ReflectedDescriptions
 from strop.propose.reflect.gepa import GepaClauses
 from strop.propose.reflect.heuristics import ReflectedHeuristics
 from strop.propose.reflect.lessons import ReflectedLessons
 from strop.propose.reflect.reflector import Reflector
 from strop.propose.reflect.rules import ModelDistiller
+from strop.propose.reflect.tools import ReflectedTools
 from strop.propose.resolutions import MinedResolutions
 from strop.propose.retirement import RetiredExamples
+from strop.propose.snippets import MinedSnippets
+from strop.sandbox import best_sandbox
 
 __all__ = ["DEFAULT", "LEVERS", "Lever", "resolve_levers"]
 
@@ -63,6 +70,11 @@ LEVERS: dict[str, Lever] = {
     ),
     "clauses": Lever(about="the system prompt", reflected=(ReflectedClauses,)),
     "examples": Lever(about="answers worth showing again", mined=(MinedExamples, RetiredExamples)),
+    "tools": Lever(
+        about="calls in a row and code that recur, as tools; how tools are described",
+        mined=(MinedChains, partial(MinedSnippets, sandbox=best_sandbox), MinedDescriptions),
+        reflected=(partial(ReflectedTools, sandbox=best_sandbox), ReflectedDescriptions),
+    ),
     "resolutions": Lever(about="answers that need no model any more", mined=(MinedResolutions,)),
     "criteria": Lever(about="what the judge grades by", reflected=(ReflectedCriteria,)),
     "curation": Lever(about="fewer memories that say the same"),  # made from its policy

@@ -8,6 +8,7 @@ Next file: `bootstrap/__init__.py`.
 
 from dataclasses import replace
 from functools import partial
+from typing import cast
 
 from strop.agent import execute, failing_backend
 from strop.context import select
@@ -16,16 +17,17 @@ from strop.errors import BadInput, ChangeRefused, ModelFailed
 from strop.evaluation import Budget, Evaluator, Progress, silent
 from strop.evidence import Evidence, gather
 from strop.grading import Disputes, by_own_criteria, disputes
-from strop.jsonvalue import Json
+from strop.jsonvalue import Json, JsonObject
 from strop.mine import Finding
 from strop.parts import Parts
 from strop.propose import Aim, Brief
 from strop.propose.curation import Curation
 from strop.release import Action, Release, rollback_target
+from strop.resolution import is_table
 from strop.run import Score, ScoredRun, ScoreFailure
 from strop.score import Judge, score
 from strop.settle import planned, rebased, settle
-from strop.spec import AgentSpec
+from strop.spec import AgentSpec, Kind
 from strop.store import ReleaseConflict
 from strop.task import Split, Task, in_split
 from strop.trial import tried
@@ -63,6 +65,7 @@ async def serve_once(parts: Parts, task: Task, *, split: Split) -> ScoredRun:
     backend = parts.backend(spec)
     try:
         context = await parts.libraries.context(spec, task, now=parts.clock())
+        context = context.without(parts.inert(spec))
     except ModelFailed as error:  # the embedder is out of reach: a failed run, not a lost one
         context, backend = select(spec, task), failing_backend(error)
     run = await execute(
@@ -213,6 +216,11 @@ async def _learned(parts: Parts, spec: AgentSpec) -> Evidence:
         embed=partial(parts.libraries.embed, spec),
         embedder=spec.selection.embedder,
         levers={lever for by, lever in _names(parts) if by not in _BRINGING},
+        tools={
+            str(tool.content["name"]): cast("JsonObject", tool.content["parameters"])
+            for tool in spec.of_kind(Kind.TOOL)
+            if not is_table(tool)
+        },
         floor=parts.floor,
         unseen=parts.unseen,
         good=parts.good,

@@ -5,20 +5,22 @@ Next file: `trial.py`.
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from strop.agent import Backend, Limits
 from strop.evaluation import Budget, Evaluator, Progress
 from strop.gate import MarginPolicy
+from strop.grants import Grants
 from strop.levers import resolve_levers
 from strop.libraries import Libraries
 from strop.propose import MinedExamples, Proposer
 from strop.propose.reflect.reflector import Reflection
 from strop.score import Scorer
-from strop.spec import AgentSpec
+from strop.spec import AgentSpec, Kind
 from strop.store import Store
 from strop.task import Task
+from strop.tools import Toolbox
 
 __all__ = ["Parts"]
 
@@ -33,6 +35,8 @@ class Parts:
         libraries: Specs' retrievable items with their vectors.
         scorer: Says how good a run is.
         backend: Makes what answers tasks for a spec.
+        toolbox: What tools are called with, and which cannot be.
+        grants: What learned tools are granted, and their record; `None` where nothing is.
         tasks: All tasks with a split.
         policy: Decides on candidates.
         limits: Bounds of one run.
@@ -57,6 +61,8 @@ class Parts:
     libraries: Libraries
     scorer: Scorer
     backend: Callable[[AgentSpec], Backend]
+    toolbox: Toolbox = Toolbox()
+    grants: Grants | None = None
     tasks: tuple[Task, ...] = ()
     policy: MarginPolicy = MarginPolicy()
     limits: Limits = Limits()
@@ -73,6 +79,16 @@ class Parts:
     seed: int = 0
     clock: Callable[[], float] = time.time
 
+    def inert(self, spec: AgentSpec) -> dict[str, str]:
+        """The tools of a spec that cannot be called now, by item id, each with why."""
+        tools = spec.of_kind(Kind.TOOL)
+        if not tools:
+            return {}
+        if self.grants is None:
+            return self.toolbox.inert(tools)
+        now = self.grants.as_of_now()  # asked once, not once for each tool
+        return replace(self.toolbox, granted=now.granted, halted=now.halted).inert(tools)
+
     def evaluator(self, budget: Budget, progress: Progress) -> Evaluator:
         """What runs and scores many tasks."""
         return Evaluator(
@@ -82,6 +98,7 @@ class Parts:
             backend=self.backend,
             limits=self.limits,
             pins=self.pins,
+            inert=self.inert,
             concurrency=self.concurrency,
             clock=self.clock,
             budget=budget,

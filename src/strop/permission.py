@@ -125,7 +125,7 @@ class Permissions:
         if unknown:
             raise BadInput(f"there is no permission {unknown[0]!r}", where="permissions")
         level = value.get("level", Level.SANDBOX.value)
-        if level not in set(Level):
+        if level not in list(Level):
             names = ", ".join(Level)
             raise BadInput(f"there is no level {level!r}; they are {names}", where="permissions")
         return cls(

@@ -26,7 +26,17 @@ from strop.jsonvalue import Json, JsonObject, is_object
 from strop.spec import AgentSpec, Item, Kind, Provenance
 from strop.task import Split, Task
 
-__all__ = ["TABLE", "Calibration", "Entry", "Head", "Resolution", "Table", "mark_of", "table_in"]
+__all__ = [
+    "TABLE",
+    "Calibration",
+    "Entry",
+    "Head",
+    "Resolution",
+    "Table",
+    "is_table",
+    "mark_of",
+    "table_in",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -345,6 +355,12 @@ class Table:
         return cls.from_body(body, where=f"{where}.body", item=item.id)
 
 
+def is_table(tool: Item) -> bool:
+    """Whether a tool item answers tasks before the model is asked, so that no model calls it."""
+    body = tool.content["body"]
+    return is_object(body) and body.get("kind") == "table"
+
+
 def table_in(spec: AgentSpec, *, embedder: str) -> Table | None:
     """The table of a spec, or `None` where it has none for this embedder.
 
@@ -355,7 +371,7 @@ def table_in(spec: AgentSpec, *, embedder: str) -> Table | None:
     """
     for item in spec.of_kind(Kind.TOOL):
         body = item.content["body"]
-        if is_object(body) and body.get("kind") == "table" and body.get("embedder") == embedder:
+        if is_table(item) and is_object(body) and body.get("embedder") == embedder:
             return _sound(item, spec.output)
     return None
 

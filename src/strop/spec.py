@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import TypeAlias, cast
 
 from strop.errors import BadInput, ChangeRefused
-from strop.jsonvalue import Json, JsonObject, canonical, checked, checked_text, digest
+from strop.jsonvalue import Json, JsonObject, canonical, checked, checked_text, digest, is_object
 
 __all__ = [
     "Add",
@@ -136,7 +136,8 @@ class Item:
             speaks of; ``expires``, seconds since the epoch; ``pinned``); criterion ``text`` (and
             ``weight``).
         provenance: Where it came from; not part of the spec's id.
-        protected: Improvement may neither revise nor remove it.
+        protected: Improvement may neither revise nor remove it; a protected tool it may describe
+            in other words (see `apply`).
     """
 
     id: str
@@ -378,7 +379,9 @@ def apply(spec: AgentSpec, changes: Iterable[Change], *, by_person: bool = False
         spec: The parent; left as it is.
         changes: What to do to it.
         by_person: Allows protected items to be revised and removed (a person edited the
-            configuration); improvement never passes it.
+            configuration); improvement never passes it. Of a protected tool it may revise how the
+            tool and its parameters are described, and give examples or an ``enum``, ``pattern`` or
+            ``format`` where there was none: what is read, never what is done.
 
     Raises:
         ChangeRefused: An id that is not there, or is there already; a revision that changes id or
@@ -398,7 +401,7 @@ def apply(spec: AgentSpec, changes: Iterable[Change], *, by_person: bool = False
         old = items.get(change.item_id)
         if old is None:
             raise ChangeRefused(f"change {change.item_id!r}: the spec has no such item")
-        if old.protected and not by_person:
+        if old.protected and not by_person and not _only_describes(change, old):
             raise ChangeRefused(
                 f"{old.kind} {old.id!r} is protected; edit the configuration instead"
             )
@@ -410,6 +413,32 @@ def apply(spec: AgentSpec, changes: Iterable[Change], *, by_person: bool = False
         else:
             items[change.item_id] = change.item
     return replace(spec, items=tuple(items[item_id] for item_id in order))
+
+
+def _only_describes(change: Change, old: Item) -> bool:
+    """Whether a change leaves a tool as it was but for the words that a model reads."""
+    if not isinstance(change, Revise) or old.kind is not Kind.TOOL:
+        return False
+    new = change.item
+    rest = [{**i.behaviour(), "content": {**i.content, **_READ}} for i in (old, new)]
+    return canonical(rest[0]) == canonical(rest[1]) and _same_but_for_hints(
+        old.content["parameters"], new.content["parameters"]
+    )
+
+
+_READ: dict[str, Json] = {"description": "", "parameters": {}}
+
+
+def _same_but_for_hints(old: Json, new: Json, *, names: bool = False) -> bool:
+    """Whether two JSON schemas take the same but for hints; `names`: the keys are parameters."""
+    if not is_object(old) or not is_object(new):
+        return canonical(old) == canonical(new)
+    hints = {"description", "examples"} | ({"enum", "pattern", "format"} - old.keys())
+    kept = old.keys() | new.keys() if names else (old.keys() | new.keys()) - hints
+    return kept <= old.keys() & new.keys() and all(
+        _same_but_for_hints(old[key], new[key], names=key in ("properties", "$defs"))
+        for key in kept
+    )
 
 
 class _Order:

@@ -13,14 +13,16 @@ from strop.errors import ChangeRefused
 from strop.evaluation import Evaluator
 from strop.gate import Comparison, Decision, Verdict, compare, judge
 from strop.grading import agreed, held_out_grades
+from strop.grants import laddered
 from strop.jsonvalue import canonical
 from strop.parts import Parts
 from strop.propose import Aim, Proposal
 from strop.release import Action, Release
 from strop.resolution import TABLE
 from strop.score import Judge
-from strop.spec import AgentSpec, Item, Kind, Remove, Revise, apply
+from strop.spec import Add, AgentSpec, Change, Item, Kind, Remove, Revise, apply
 from strop.task import Split, in_split
+from strop.tools.identity import body_kind, code_digest
 from strop.verdicts import (
     looks,
     lost_by_leaner,
@@ -31,6 +33,7 @@ from strop.verdicts import (
     standing_verdict,
     task_set,
     terms_of,
+    waits_for_review,
     without_rolled_back,
 )
 
@@ -44,6 +47,9 @@ async def tried(parts: Parts, spec: AgentSpec, proposal: Proposal, evaluator: Ev
     proposal, refused = without_rolled_back(_held_to(proposal, spec), parts.store)
     if not proposal.changes:
         return Attempt(proposal=proposal, verdict=rolled_back_before(refused))
+    proposal, waiting = _without_waiting(parts, spec, proposal)
+    if not proposal.changes:
+        return Attempt(proposal=proposal, verdict=waits_for_review(waiting))
     candidate = apply(spec, proposal.changes)
     parts.store.put_spec(candidate)
     parts.store.put_document("proposal", candidate.id, proposal.to_json())
@@ -63,11 +69,66 @@ async def tried(parts: Parts, spec: AgentSpec, proposal: Proposal, evaluator: Ev
     )
 
 
+def _without_waiting(
+    parts: Parts, spec: AgentSpec, proposal: Proposal
+) -> tuple[Proposal, dict[str, str]]:
+    """The proposal without tools that may not run yet, and those tools with why.
+
+    What cannot run cannot be measured: people are asked first (`strop review`), and a later cycle
+    proposes it again.
+    """
+    candidate = apply(spec, proposal.changes)
+    inert = parts.inert(candidate)
+    added = {c.item_id: c.item for c in proposal.changes if isinstance(c, Add)}
+    waiting = {item_id: why for item_id, why in inert.items() if item_id in added}
+    if not waiting:
+        return proposal, {}
+    for item_id in waiting:
+        item = added[item_id]
+        if parts.grants is None or not laddered(item):
+            continue
+        parts.grants.request(
+            item, by=proposal.proposer, findings=proposal.findings, summary=proposal.summary
+        )
+        word = parts.grants.standing(code_digest(item)).word
+        if word is not None and word.kind == "denial":
+            waiting[item_id] = f"was denied by {word.body['by']}"
+    # What it revises may speak of the tools that it is without now, as rewritten examples do.
+    kept = (c for c in proposal.changes if isinstance(c, Add) and c.item_id not in waiting)
+    return replace(proposal, changes=tuple(kept)), waiting
+
+
 def _held_to(proposal: Proposal, spec: AgentSpec) -> Proposal:
     """The proposal with what it promises, which is to be better unless it does make less.
 
-    A table counts as less whatever its size: it is not shown, and it spares the model.
+    A chain makes less where runs with it take less: that is measured (`_measured`).
     """
+    if _makes_less(proposal, spec) or any(_is_chain(change) for change in proposal.changes):
+        return proposal
+    return replace(proposal, aim=Aim.BETTER)
+
+
+def _measured(proposal: Proposal, spec: AgentSpec, comparison: Comparison) -> Proposal:
+    """The proposal with what its runs show it to be: leaner only if they took fewer tokens."""
+    took = comparison.candidate_usage.tokens, comparison.baseline_usage.tokens
+    if _makes_less(proposal, spec) or took[0] <= _FEWER * took[1]:
+        return proposal
+    return replace(proposal, aim=Aim.BETTER)
+
+
+_FEWER = 0.95  # of the tokens
+
+
+def _is_chain(change: Change) -> bool:
+    return (
+        isinstance(change, Add)
+        and change.item.kind is Kind.TOOL
+        and body_kind(change.item) == "chain"
+    )
+
+
+def _makes_less(proposal: Proposal, spec: AgentSpec) -> bool:
+    """Whether the spec shows less with it. A table does, whatever its size: it is not shown."""
     held = {item.id: item for item in spec.items}
     grown = 0
     for change in proposal.changes:
@@ -75,7 +136,7 @@ def _held_to(proposal: Proposal, spec: AgentSpec) -> Proposal:
             grown -= _size(held.get(change.item_id))
             grown += 0 if isinstance(change, Remove) else _size(change.item)
     slack = _SLACK * sum(1 for change in proposal.changes if isinstance(change, Revise))
-    return proposal if grown <= slack else replace(proposal, aim=Aim.BETTER)
+    return grown <= slack
 
 
 _SLACK = 32  # tokens by which what replaces an item may be longer
@@ -110,7 +171,8 @@ async def _gated(
     if evaluator.budget.spent_by is not None:
         return out_of_budget(evaluator.budget.spent_by), None
     left = max(0.0, parts.policy.max_loss - lost_by_leaner(parts.store, task_set(validation)))
-    verdict = judge(comparison, replace(parts.policy, max_loss=left), aim=aim)
+    proposal = _measured(proposal, spec, comparison)
+    verdict = judge(comparison, replace(parts.policy, max_loss=left), aim=proposal.aim)
     record_verdict(
         parts.store,
         proposal,

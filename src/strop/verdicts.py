@@ -6,7 +6,7 @@ not tried again and again until it passes.
 Next file: `grading.py`.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import cast
 
@@ -33,6 +33,7 @@ __all__ = [
     "task_set",
     "terms_of",
     "tried_before",
+    "waits_for_review",
     "without_rolled_back",
 ]
 
@@ -269,6 +270,18 @@ def rolled_back_before(count: int) -> Verdict:
     """The verdict on a proposal of which nothing is left."""
     message = f"all {count} changes were released before and taken back by a person"
     return Verdict(decision=Decision.REJECT, reasons=(Reason(code="rolled_back", message=message),))
+
+
+def waits_for_review(waiting: Mapping[str, str]) -> Verdict:
+    """The verdict on tools that may not run yet.
+
+    Args:
+        waiting: Why, by item id.
+    """
+    reasons = tuple(
+        Reason(code="waiting", message=f"{item_id} {why}") for item_id, why in waiting.items()
+    )
+    return Verdict(decision=Decision.INCONCLUSIVE, reasons=reasons)
 
 
 def no_judge() -> Verdict:

@@ -1,7 +1,8 @@
 """The command line: `main`, and how everything that can go wrong is told.
 
     options.py     options that several commands share
-    groups.py      the commands in groups, and
+    groups.py      the commands in groups,
+    granting.py    those about learned tools, and
     app.py         all other commands: their options and help; what they do is in the files below
     opening.py     from a configuration's path to a store, and
     assembling.py  to an agent that can run
@@ -13,6 +14,8 @@
     bootstrapping.py  seed         warming.py    warmup        transferring.py  transfer
     mining.py      mine            reading.py    runs for mine
     memory.py      memory          explaining.py explain
+    standing.py    where tools stand  tools.py   tools list, tools show
+    trying.py      tools test      review.py     review, tools promote, demote, retire
     releasing.py   rollback        history.py    log, score, audit verify
     showing.py     diff, show      traces.py     import, export
     tasks.py       tasks split, tasks check

@@ -15,6 +15,7 @@ import typer
 
 from strop.cli.beginning import begin
 from strop.cli.budgeting import Cost, Minutes, Runs, Tokens, budget_of
+from strop.cli.granting import review_app, tools_app
 from strop.cli.groups import audit_app, export_app, import_app, memory_app, tasks_app
 from strop.cli.options import YAML, AsJson, Config, command, flag, group
 from strop.task import parse_split
@@ -22,8 +23,8 @@ from strop.task import parse_split
 __all__ = ["app"]
 
 LEVERS = (
-    "preferences, facts, lessons, heuristics, clauses, examples, resolutions, criteria, curation, "
-    "gepa"
+    "preferences, facts, lessons, heuristics, clauses, examples, tools, resolutions, criteria, "
+    "curation, gepa"
 )
 """Names of the levers, as in `levers.LEVERS`, which takes longer to load than `--help` may."""
 
@@ -74,6 +75,22 @@ def run(
     from strop.cli.running import run
 
     return run(config, task=task, task_id=task_id, as_json=as_json)
+
+
+@command(app, panel=_WORK)
+def mcp(
+    *,
+    http: Annotated[bool, flag("--http", "Over HTTP, not standard input and output.")] = False,
+    host: Annotated[
+        str, typer.Option("--host", metavar="ADDRESS", help="Where to listen.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", metavar="N", help="On which port.")] = 8765,
+    config: Config = YAML,
+) -> int:
+    """Offer the released tools to any agent that speaks MCP."""
+    from strop.cli.serving import mcp
+
+    return mcp(config, http=http, host=host, port=port)
 
 
 @command(app, "eval", panel=_WORK)
@@ -221,7 +238,8 @@ def mine(
         str,
         typer.Argument(
             metavar="KIND",
-            help="failures, facts, resolutions, repairs, confusions, heuristics or preferences.",
+            help="failures, facts, resolutions, repairs, confusions, heuristics, preferences, "
+            "chains, snippets, gaps or misuse.",
         ),
     ],
     runs: Annotated[
@@ -246,6 +264,8 @@ def mine(
 
 
 app.add_typer(memory_app, name="memory", rich_help_panel=_PAST)
+app.add_typer(tools_app, name="tools", rich_help_panel=_PAST)
+app.add_typer(review_app, name="review", rich_help_panel=_PAST)
 app.add_typer(tasks_app, name="tasks", rich_help_panel=_DATA)
 app.add_typer(import_app, name="import", rich_help_panel=_DATA)
 app.add_typer(export_app, name="export", rich_help_panel=_DATA)

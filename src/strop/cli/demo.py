@@ -3,6 +3,7 @@
 Next file: `cli/__main__.py`.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import RenderableType
@@ -21,7 +22,7 @@ from strop.cli.output import (
     text,
 )
 from strop.cli.progress import shown_progress
-from strop.demo import DemoReport, Side, run_demo
+from strop.demo import DemoReport, Side, ToolsReport, run_demo
 from strop.errors import BadInput, UserMistake
 
 __all__ = ["demo"]
@@ -31,9 +32,10 @@ _MARK = "# The demo's agent"  # how the configuration begins that the demo write
 
 
 def demo(folder: Path, *, quick: bool, as_json: bool) -> int:
-    """The whole loop on the embedded model."""
+    """The whole loop on the embedded model, and once more for an agent with tools."""
     try:
         _refuse_foreign(folder)
+        _refuse_foreign(folder / "desk")
         with shown_progress() as progress:
             report = run_demo(folder, progress=progress, say=note, quick=quick)
     except OSError as error:
@@ -71,14 +73,47 @@ def _blocks(report: DemoReport) -> list[RenderableType]:
         out.append(text(said, "dim"))
     if report.ablations:
         out.append(block(_ablations(report), left=0, top=1))
-    if report.sample:
-        out.append(block(text(f"“{report.sample['message']}”", "italic"), left=0, top=1))
-        out.append(block(text(f"before  {report.sample['before']}", "red")))
-        out.append(block(text(f"after   {report.sample['after']}", "green")))
+    out += _sample(report.sample)
     folder = report.folder
-    out.append(block(text(f"all of it is in {folder}; look around:", "dim"), left=0, top=1))
+    if report.desk is not None:
+        out += _second_act(report.desk)
+        folder = report.desk.folder
+    out.append(block(text(f"all of it is in {report.folder}; look around:", "dim"), left=0, top=1))
     out.append(block(text(f"cd {folder} && strop log", "bold")))
     return out
+
+
+def _sample(sample: Mapping[str, str]) -> list[RenderableType]:
+    """A message with what became of it."""
+    if not sample:
+        return []
+    return [
+        block(text(f"“{sample['message']}”", "italic"), left=0, top=1),
+        block(text(f"before  {sample['before']}", "red")),
+        block(text(f"after   {sample['after']}", "green")),
+    ]
+
+
+def _second_act(desk: ToolsReport) -> list[RenderableType]:
+    """The desk with tools: each way on the sealed test, and the tool that was learned."""
+    columns = ("a desk with tools, sealed test", "score", "95 % interval", "tokens per task")
+    ways = [("before", desk.before)]
+    ways += [(f"only {part.name}", part.side) for part in desk.parts]
+    ways.append(("after", desk.after))
+    rows = [_row(name, each, each_of=len(each.scores)) for name, each in ways]
+    change = Text.assemble(("change  ", "dim"), (signed(desk.lift), "bold"))
+    if desk.saved is not None:
+        change.append(
+            f"  with {abs(desk.saved):.0%} {'fewer' if desk.saved >= 0 else 'more'} tokens"
+        )
+    change.append(f"  in {duration(desk.seconds)}", "dim")
+    learned = ", ".join(desk.tools) or "none"
+    return [
+        block(table(columns, rows, right=columns[1:]), left=0, top=1),
+        change,
+        text(f"learned tools: {learned}", "dim"),
+        *_sample(desk.sample),
+    ]
 
 
 def _ablations(report: DemoReport) -> RenderableType:
@@ -93,6 +128,8 @@ def _ablations(report: DemoReport) -> RenderableType:
     return table(columns, rows, right=columns[1:])
 
 
-def _row(name: str, side: Side) -> list[str]:
+def _row(name: str, side: Side, *, each_of: int | None = None) -> list[str]:
+    """One spec's sealed test; its tokens in all, or for each of so many tasks."""
     score = "no score" if side.mean is None else points(side.mean)
-    return [name, score, spread(side.interval), amount(side.usage.tokens)]
+    tokens = side.usage.tokens if each_of is None else round(side.usage.tokens / max(1, each_of))
+    return [name, score, spread(side.interval), amount(tokens)]

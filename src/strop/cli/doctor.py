@@ -28,6 +28,9 @@ from strop.errors import StropError, UserMistake
 from strop.jsonvalue import Json
 from strop.models.resolve import resolve_model
 from strop.models.server import INSTALL_COMMAND
+from strop.permission import Level
+from strop.sandbox import LayeredSandbox, best_sandbox
+from strop.sandbox.resolve import NONE, VARIABLE
 from strop.score import resolve_scorer
 from strop.spec import Kind
 from strop.store import open_store
@@ -91,6 +94,7 @@ def _checks(path: Path) -> Iterator[Check]:
         fix = "" if path.exists() else "strop init"
         yield _missing("configuration", problem, fix)
     yield from _installed(config or Config())
+    yield from _sandboxes()
     if config is None:
         return
     yield _tried("model", lambda: _model(config.model))
@@ -124,6 +128,36 @@ def _installed(config: Config) -> Iterator[Check]:
     postgres = config.store.startswith("postgres")
     fix = "pip install 'strop[postgres]'"
     yield _package("Postgres driver", find_spec("psycopg") is not None, fix, needed=postgres)
+
+
+def _sandboxes() -> Iterator[Check]:
+    """Who runs tools that are code, at each level, and what the other backends lack."""
+    try:
+        sandbox = best_sandbox()
+    except UserMistake as problem:
+        yield _missing("sandbox", problem, f"unset {VARIABLE}")
+        return
+    if not isinstance(sandbox, LayeredSandbox):
+        detail = f"no code runs: {VARIABLE}={NONE}"
+        yield Check(name="sandbox", status=Status.OPTIONAL, detail=detail, fix=f"unset {VARIABLE}")
+        return
+    statuses = sandbox.statuses()
+    serves = {
+        level: next((one.name for one in statuses if level in one.levels), None) for level in Level
+    }
+    detail = ", ".join(f"{level} by {name or 'nobody'}" for level, name in serves.items())
+    forced = f"unset {VARIABLE}" if os.environ.get(VARIABLE) else ""
+    fix = next((one.fix for one in statuses if one.fix), forced)
+    if None in serves.values():
+        detail += "; tools that need more are refused"
+        yield Check(name="sandbox", status=Status.WARNING, detail=detail, fix=fix)
+    else:
+        yield Check(name="sandbox", status=Status.OK, detail=detail)
+    for one in statuses:
+        held = f"holds {', '.join(one.levels)}" if one.levels else "not available"
+        status = Status.OPTIONAL if one.reason else Status.OK
+        detail = f"{held}: {one.reason}" if one.reason else held
+        yield Check(name=f"sandbox {one.name}", status=status, detail=detail, fix=one.fix)
 
 
 def _package(name: str, there: bool, fix: str, *, needed: bool) -> Check:  # noqa: FBT001

@@ -2,7 +2,7 @@
 
 As in `app.py`: what there is, not what it does, and imported when called.
 
-Next file: `cli/budgeting.py`.
+Next file: `cli/granting.py`.
 """
 
 from pathlib import Path

@@ -1,6 +1,6 @@
 """`strop memory list`, `show` and `retire`: what the agent remembers, why, and out with it.
 
-Next file: `cli/explaining.py`.
+Next file: `cli/standing.py`.
 """
 
 from collections.abc import Sequence

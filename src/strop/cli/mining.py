@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import anyio
 import numpy as np
@@ -27,8 +27,8 @@ from strop.embed import resolve_embedder
 from strop.errors import BadInput, ModelFailed, UserMistake
 from strop.evidence import best_runs, is_of, known_answers, right_answers, sources
 from strop.heldout import HeldOut
-from strop.jsonvalue import Json, JsonObject
-from strop.mine import Finding
+from strop.jsonvalue import Json, JsonObject, is_object
+from strop.mine import Finding, SnippetMiner, mine_chains, mine_gaps, mine_misuse, mine_stream
 from strop.mine.confusions import mine_confusions
 from strop.mine.facts.miner import mine_facts
 from strop.mine.failures.patterns import mine_failures
@@ -37,6 +37,7 @@ from strop.mine.feedback import feedback_texts
 from strop.mine.orders.patterns import mine_orders
 from strop.mine.preferences import mine_preferences
 from strop.mine.resolutions import mine_resolutions
+from strop.resolution import is_table
 from strop.run import ScoredRun, load_runs
 from strop.score import Scorer, resolve_scorer
 from strop.spec import Kind
@@ -65,10 +66,11 @@ class Where:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Basis:
-    """What every miner gets: the runs, tasks that may teach by id, and the settings."""
+    """What every miner gets: the runs, tasks that may teach by id, tools, and the settings."""
 
     runs: Runs
     tasks: dict[str, Task]
+    tools: dict[str, JsonObject] | None  # schemas of parameters by name, where they are known
     settings: Config
     folder: Path
 
@@ -129,6 +131,26 @@ async def _preferences(given: _Basis) -> tuple[Finding, ...]:
     return mine_preferences(feedback, vectors)
 
 
+async def _chains(given: _Basis) -> tuple[Finding, ...]:
+    good, poor = given.settings.good, given.settings.poor
+    return mine_chains(given.runs, tools=given.tools, good=good, poor=poor)
+
+
+async def _snippets(given: _Basis) -> tuple[Finding, ...]:
+    settings = given.settings
+    miner = SnippetMiner(tasks=given.known, good=settings.good, poor=settings.poor)
+    return mine_stream(given.runs, [miner])
+
+
+async def _gaps(given: _Basis) -> tuple[Finding, ...]:
+    good, poor = given.settings.good, given.settings.poor
+    return mine_gaps(given.runs, tools=given.tools, tasks=given.known, good=good, poor=poor)
+
+
+async def _misuse(given: _Basis) -> tuple[Finding, ...]:
+    return mine_misuse(given.runs, tools=given.tools, tasks=given.known)
+
+
 async def _resolutions(given: _Basis) -> tuple[Finding, ...]:
     best, known = await given.answers()
     told = right_answers(best, given.tasks, known, given.settings.good)
@@ -158,10 +180,11 @@ class _Row:
     @classmethod
     def of(cls, finding: Finding, runs: Runs) -> "_Row":
         """The finding names some of its runs; where its data count all of them, that counts."""
-        data = finding.data
+        support = finding.data.get("support")
+        data = support if is_object(support) else finding.data
         named = len({runs.task_of.get(run, run) for run in finding.runs})
         tasks = [n for n in (data.get("n_tasks"), data.get("tasks")) if isinstance(n, int)]
-        n_runs = data.get("n_runs")
+        n_runs = data.get("n_runs", data.get("runs"))
         return cls(
             finding=finding,
             tasks=max([named, *tasks]),
@@ -180,6 +203,10 @@ KINDS: dict[str, _Miner] = {
     "confusions": _confusions,
     "heuristics": _heuristics,
     "preferences": _preferences,
+    "chains": _chains,
+    "snippets": _snippets,
+    "gaps": _gaps,
+    "misuse": _misuse,
 }
 _BY_TASK = ("confusions", "resolutions")  # about tasks, so one that only a run tells of is one too
 
@@ -210,7 +237,13 @@ def mine(config: Path, *, kind: str, where: Where, as_json: bool) -> int:
             groups={task.id: task.group for task in tasks},
             tell=tell,
         )
-        basis = _Basis(runs=runs, tasks=teaching, settings=settings, folder=config.parent)
+        basis = _Basis(
+            runs=runs,
+            tasks=teaching,
+            tools=None if store is None else _tools(store),
+            settings=settings,
+            folder=config.parent,
+        )
         found = anyio.run(KINDS[kind], basis)
     if runs.passed_over:
         note(f"{runs.passed_over} runs of held-out tasks were passed over")
@@ -242,6 +275,18 @@ def _settings(config: Path, where: Where) -> Config:
 
 def _opened(config: Path, where: Where) -> AbstractContextManager[Store | None]:
     return nullcontext() if where.runs is not None else opened_store(config)
+
+
+def _tools(store: Store) -> dict[str, JsonObject] | None:
+    """The parameters of what serves, by the tool's name; `None` before the first release."""
+    release = store.released()
+    if release is None:
+        return None
+    return {
+        str(tool.content["name"]): cast("JsonObject", tool.content["parameters"])
+        for tool in store.spec(release.spec).of_kind(Kind.TOOL)
+        if not is_table(tool)
+    }
 
 
 def _dealt(tasks: Sequence[Task], store: Store) -> tuple[Task, ...]:

@@ -2,17 +2,16 @@
 
 Makes a project folder of its own, with `strop.yaml`, tasks and store, so that every other command
 can be tried on what the demo leaves behind. Nothing in here is special: it calls what any project
-calls. The desk's messages and answers were written for this project (`data/README.md`).
+calls. The desk's messages and answers were written for this project (`data/README.md`). The second
+act, `toolsmith.py`, makes another project in a folder inside.
 
-Next file: `cli/__init__.py`.
+Next file: `demo/sides.py`.
 """
 
 import json
-import secrets
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -23,19 +22,20 @@ from strop import loops
 from strop.assembly import assemble
 from strop.config import load_config
 from strop.cycle import Cycle
+from strop.demo.sides import Side, lift, sealed, side, write_whole
+from strop.demo.toolsmith import ToolsReport, run_second_act
 from strop.errors import BadInput
 from strop.evaluation import Budget, Progress
-from strop.gate import interval
 from strop.jsonvalue import Json
 from strop.models.resolve import resolve_model
 from strop.parts import Parts
 from strop.resolution import TABLE
-from strop.run import ScoredRun, Usage
+from strop.run import ScoredRun
 from strop.settle import settle
 from strop.spec import AgentSpec, Kind
 from strop.task import Split, Task, assign_splits, load_tasks, save_tasks
 
-__all__ = ["Ablation", "DemoReport", "Side", "run_demo"]
+__all__ = ["Ablation", "DemoReport", "Side", "ToolsReport", "run_demo"]
 
 _SHARES = {Split.TRAIN: 0.55, Split.VALIDATION: 0.2, Split.TEST: 0.25}
 _GROUPS = 10  # paraphrase groups per answer: of the 13 there are, what two cores do in some minutes
@@ -66,33 +66,6 @@ _LEVERS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Side:
-    """The sealed test under one spec; mean and interval are unknown where nothing is scored."""
-
-    spec: str
-    scores: tuple[float, ...]
-    usage: Usage
-
-    @property
-    def mean(self) -> float | None:
-        return sum(self.scores) / len(self.scores) if self.scores else None
-
-    @property
-    def interval(self) -> tuple[float, float] | None:
-        """95 % interval of the mean."""
-        return interval(self.scores)
-
-    def to_json(self) -> dict[str, Json]:
-        return {
-            "spec": self.spec,
-            "mean": self.mean,
-            "interval": None if self.interval is None else list(self.interval),
-            "tasks": len(self.scores),
-            "usage": self.usage.to_json(),
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Ablation:
     """The sealed test with all that was released but one lever's items."""
 
@@ -117,6 +90,7 @@ class DemoReport:
         cycle: The improvement cycle between them.
         tasks: How many tasks each split has.
         sample: A sealed message with its answer before and after.
+        desk: The second act; `None` until it is over.
         seconds: Wall-clock time in all.
     """
 
@@ -128,14 +102,13 @@ class DemoReport:
     cycle: Cycle
     tasks: dict[str, int]
     sample: dict[str, str]
+    desk: ToolsReport | None = None
     seconds: float
 
     @property
     def lift(self) -> float | None:
         """How much the score rose; unknown where either is."""
-        if self.before.mean is None or self.after.mean is None:
-            return None
-        return self.after.mean - self.before.mean
+        return lift(self.before, self.after)
 
     def to_json(self) -> dict[str, Json]:
         return {
@@ -149,6 +122,7 @@ class DemoReport:
             "cycle": self.cycle.to_json(),
             "tasks": self.tasks,
             "sample": self.sample,
+            "desk": None if self.desk is None else self.desk.to_json(),
             "seconds": round(self.seconds, 1),
         }
 
@@ -156,15 +130,15 @@ class DemoReport:
 def run_demo(
     folder: Path, *, progress: Progress, say: Callable[[str], None], quick: bool = False
 ) -> DemoReport:
-    """Run the whole loop on the embedded model.
+    """Run both acts on the embedded model.
 
-    A demo that was interrupted goes on where it stopped; one that had finished starts over.
+    An act that was interrupted goes on where it stopped; one that had finished starts over.
 
     Args:
         folder: Where the project goes; made if it is not there.
         progress: Told how each evaluation goes.
         say: Told, in a line each, what happens next.
-        quick: A third of the messages.
+        quick: A third of the messages, and fewer in the second act.
 
     Raises:
         UserMistake: The embedded model is not installed, or the folder cannot be written.
@@ -183,7 +157,9 @@ def run_demo(
         parts.store.set_meta("demo", "finished")
     finally:
         parts.store.close()
-    return report
+    say("the second act: a desk with tools, whose calls in a row become one")
+    desk = run_second_act(folder / "desk", progress=progress, say=say, quick=quick)
+    return replace(report, desk=desk, seconds=time.monotonic() - began)
 
 
 def _scaffold(folder: Path, *, quick: bool) -> Path:
@@ -199,21 +175,8 @@ def _scaffold(folder: Path, *, quick: bool) -> Path:
     tasks = _first_groups(tasks, _QUICK_GROUPS if quick else _GROUPS)
     save_tasks(assign_splits(tasks, shares=_SHARES), folder / "tasks.jsonl")
     path = folder / "strop.yaml"
-    _write_whole(path, _CONFIG.format(labels=json.dumps(sorted(answers))))
+    write_whole(path, _CONFIG.format(labels=json.dumps(sorted(answers))))
     return path
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Write a file, whole or not at all: half of a configuration would pass for someone else's."""
-    partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        raise BadInput(f"cannot be written: {error.strerror}", where=str(path)) from None
-    finally:
-        with suppress(OSError):
-            partial.unlink()
 
 
 def _first_groups(tasks: Sequence[Task], count: int) -> tuple[Task, ...]:
@@ -228,15 +191,15 @@ def _first_groups(tasks: Sequence[Task], count: int) -> tuple[Task, ...]:
 async def _whole_loop(
     parts: Parts, folder: Path, progress: Progress, say: Callable[[str], None], began: float
 ) -> DemoReport:
-    cold = settle(parts.base, parts.store)
+    cold = parts.base
     say("1/4  cold start: the sealed test, before anything is learned")
-    before = await _sealed(parts, cold, progress)
+    before = await sealed(parts, cold, progress)
     say("2/4  warm-up on train, then a proposal for each lever, judged on validation")
     cycle = await loops.improve_once(parts, budget=Budget(), progress=progress)
     released = settle(parts.base, parts.store)
     say("3/4  the sealed test again, with the spec that is released now")
-    after = await _sealed(parts, released, progress)
-    sides = _side(cold, before), _side(released, after)
+    after = await sealed(parts, released, progress)
+    sides = side(cold, before), side(released, after)
     said = " -> ".join("no score" if s.mean is None else f"{s.mean:.3f}" for s in sides)
     say(f"     sealed test: {said}")
     say("4/4  the sealed test without one lever at a time")
@@ -244,7 +207,7 @@ async def _whole_loop(
         Ablation(
             lever=lever,
             items=len(released.items) - len(without.items),
-            without=_side(without, await _sealed(parts, without, progress)),
+            without=side(without, await sealed(parts, without, progress)),
         )
         for lever, without in _one_less(released)
     ]
@@ -268,19 +231,6 @@ def _one_less(spec: AgentSpec) -> list[tuple[str, AgentSpec]]:
         for lever, kind in _LEVERS.items()
         if spec.of_kind(kind)
     ]
-
-
-async def _sealed(parts: Parts, spec: AgentSpec, progress: Progress) -> tuple[ScoredRun, ...]:
-    return await loops.evaluate_split(parts, spec, split=Split.TEST, progress=progress)
-
-
-def _side(spec: AgentSpec, runs: Sequence[ScoredRun]) -> Side:
-    usage = Usage()
-    for scored in runs:
-        usage += scored.run.usage
-    return Side(
-        spec=spec.id, scores=tuple(s.value for s in runs if s.value is not None), usage=usage
-    )
 
 
 def _sample(before: Sequence[ScoredRun], after: Sequence[ScoredRun]) -> dict[str, str]:

@@ -1,9 +1,9 @@
 """Schemas: holding a model to one while it writes, and reading an answer by one afterwards.
 
-`constrain` turns a JSON schema into what forces the local model to obey it, token by token: a GBNF
-grammar for a choice of labels, llama.cpp's own translation for anything else. It makes no requests.
-
-Source: GBNF, llama.cpp, grammars/README.md.
+`constrain` says by which schema the local model is to be held, token by token; `forced` turns it
+into what llama.cpp takes: a GBNF grammar for a choice of labels, its own translation for anything
+else. With tools, the schema is that of the answer among other actions (`models/actions.py`). It
+makes no requests.
 
 Next file: `models/ask.py`.
 """
@@ -14,14 +14,28 @@ from typing import TYPE_CHECKING, Any
 
 from strop.errors import BadInput, ModelFailed
 from strop.jsonvalue import Json, JsonObject, canonical, checked
+from strop.models.grammar import literal
 
 if TYPE_CHECKING:
     from pydantic_ai.models import Model
 
-__all__ = ["LOCAL_SYSTEM", "constrain", "grammar_of", "labels_of", "obeys_schema", "read_answer"]
+__all__ = [
+    "ANSWER_SCHEMA",
+    "LOCAL_SYSTEM",
+    "constrain",
+    "forced",
+    "grammar_of",
+    "labels_of",
+    "obeys_schema",
+    "read_answer",
+]
 
 LOCAL_SYSTEM = "llama.cpp"
 """What `Model.system` says for a model run in process; wrappers of a model pass it on."""
+
+
+ANSWER_SCHEMA = "strop_answer_schema"
+"""The model setting that carries the schema to `LocalModel`; no other model reads it."""
 
 
 def obeys_schema(model: "Model") -> bool:
@@ -33,15 +47,20 @@ def constrain(model: "Model", schema: JsonObject | None) -> dict[str, Any]:
     """Extra model settings that force `model` to obey `schema`; empty where it cannot be forced.
 
     A choice of labels (see `labels_of`) comes back as the bare label; anything else as JSON text.
-    `read_answer` reads both. Do not combine it with tools: llama.cpp takes one grammar per request.
+    `read_answer` reads both. A model that is given tools may call them before it answers.
     """
     if schema is None or not obeys_schema(model):
         return {}
+    return {ANSWER_SCHEMA: checked(schema, where="schema")}
+
+
+def forced(schema: JsonObject) -> dict[str, Json]:
+    """What llama.cpp's server takes, beside OpenAI's protocol, to force an answer by a schema."""
     labels = labels_of(schema)
     if labels:
-        return {"extra_body": {"grammar": grammar_of(labels)}}
-    wanted = {"name": "answer", "schema": checked(schema, where="schema")}
-    return {"extra_body": {"response_format": {"type": "json_schema", "json_schema": wanted}}}
+        return {"grammar": grammar_of(labels)}
+    wanted: dict[str, Json] = {"name": "answer", "schema": schema}
+    return {"response_format": {"type": "json_schema", "json_schema": wanted}}
 
 
 def labels_of(schema: JsonObject) -> tuple[str, ...]:
@@ -56,23 +75,7 @@ def labels_of(schema: JsonObject) -> tuple[str, ...]:
 
 def grammar_of(labels: tuple[str, ...]) -> str:
     """A GBNF grammar that accepts exactly these texts."""
-    return "root ::= " + " | ".join(f'"{_escaped(label)}"' for label in labels)
-
-
-_LAST_OF_FOUR_DIGITS = 0xFFFF
-
-
-def _escaped(text: str) -> str:
-    return "".join(_escape(char) for char in text)
-
-
-def _escape(char: str) -> str:
-    if char in '"\\':
-        return "\\" + char
-    if char.isprintable():
-        return char
-    code = ord(char)
-    return f"\\u{code:04X}" if code <= _LAST_OF_FOUR_DIGITS else f"\\U{code:08X}"
+    return "root ::= " + " | ".join(literal(label) for label in labels)
 
 
 _FENCE = re.compile(r"^```[a-zA-Z]*\s*\n(.*?)\n?```$", re.DOTALL)

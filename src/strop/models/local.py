@@ -1,23 +1,30 @@
 """`LocalModel`: a GGUF file run by llama.cpp in this process, as a Pydantic AI model.
 
 It is an `OpenAIChatModel` per server, pointed at loopback, so local and remote models take the same
-path: same message mapping, same usage, same tracing. It neither downloads nor trains.
+path: same message mapping, same usage, same tracing. A grammar holds its answers, and its tool
+calls, to their schemas. It neither downloads nor trains.
 
-Next file: `models/constrain.py`.
+Next file: `models/grammar.py`.
 """
 
 import os
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx2
 from openai import AsyncOpenAI
 from pydantic_ai.exceptions import ModelAPIError, ModelHTTPError
-from pydantic_ai.messages import ModelMessage, ModelResponse
-from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
+from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart
+from pydantic_ai.models import (
+    CompletedStreamedResponse,
+    Model,
+    ModelRequestParameters,
+    StreamedResponse,
+)
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.profiles import ModelProfile
 from pydantic_ai.profiles.openai import OpenAIModelProfile
@@ -25,7 +32,8 @@ from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.settings import ModelSettings
 
 from strop.errors import BadInput, ModelFailed, NotInstalled
-from strop.models.constrain import LOCAL_SYSTEM
+from strop.models.actions import as_actions, read_action
+from strop.models.constrain import ANSWER_SCHEMA, LOCAL_SYSTEM, forced
 from strop.models.server import INSTALL_COMMAND, Address, Notify, pool_for
 
 __all__ = ["EMBEDDED_NAME", "LocalModel", "embedded_weights"]
@@ -89,6 +97,28 @@ def _context() -> int:
     return int(given)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """A request as the server is asked it.
+
+    Attributes:
+        messages, settings, parameters: What is sent.
+        offered: What was asked for, where tools are offered; `None` without them.
+    """
+
+    messages: list[ModelMessage]
+    settings: ModelSettings
+    parameters: ModelRequestParameters
+    offered: ModelRequestParameters | None
+
+    def read(self, response: ModelResponse) -> ModelResponse:
+        """The response, its text read as an action where it is one."""
+        if self.offered is None:
+            return response
+        text = "".join(part.content for part in response.parts if isinstance(part, TextPart))
+        return replace(response, parts=read_action(text, self.offered))
+
+
 class LocalModel(Model[Any]):
     """A model file on this machine; answers greedily (temperature 0) unless told otherwise.
 
@@ -139,13 +169,14 @@ class LocalModel(Model[Any]):
         Raises:
             ModelFailed: The prompt is longer than the context, or the server refused the request.
         """
+        asked = self._asked(messages, model_settings, model_request_parameters)
         async with self._pool.server() as address:
             with self._failures():
                 response = await self._client(address).request(
-                    messages, model_settings, model_request_parameters
+                    asked.messages, asked.settings, asked.parameters
                 )
         response.model_name = self._name  # the server reports its file
-        return response
+        return asked.read(response)
 
     @asynccontextmanager
     async def request_stream(
@@ -155,13 +186,49 @@ class LocalModel(Model[Any]):
         model_request_parameters: ModelRequestParameters,
         run_context: Any = None,
     ) -> AsyncGenerator[StreamedResponse]:
-        """The same, streamed; the server is held until the stream is closed."""
+        """The same, streamed; the server is held until the stream is closed.
+
+        With tools the answer comes in one piece: half an action says nothing.
+        """
+        asked = self._asked(messages, model_settings, model_request_parameters)
+        if asked.offered is not None:
+            response = await self.request(messages, model_settings, model_request_parameters)
+            yield CompletedStreamedResponse(
+                response, model_request_parameters=asked.offered, replay_events=True
+            )
+            return
         async with self._pool.server() as address:
             with self._failures():
                 async with self._client(address).request_stream(
-                    messages, model_settings, model_request_parameters, run_context
+                    asked.messages, asked.settings, asked.parameters, run_context
                 ) as stream:
                     yield stream
+
+    def _asked(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+    ) -> "_Asked":
+        """The request as the server is asked: a schema as a grammar, tools as actions."""
+        settings, parameters = self.prepare_request(model_settings, model_request_parameters)
+        plain: dict[str, Any] = dict(settings or {})
+        schema = plain.pop(ANSWER_SCHEMA, None)
+        body: dict[str, Any] = {}
+        offered = parameters.declared_function_tools or parameters.output_tools
+        if offered:
+            actions = as_actions(messages, parameters, answer=schema)
+            messages, body = list(actions.messages), {"grammar": actions.grammar}
+        elif schema is not None:
+            body = forced(schema)
+        if body:
+            plain["extra_body"] = {**(plain.get("extra_body") or {}), **body}
+        return _Asked(
+            messages=messages,
+            settings=cast("ModelSettings", plain),
+            parameters=ModelRequestParameters() if offered else model_request_parameters,
+            offered=parameters if offered else None,
+        )
 
     def _client(self, address: Address) -> OpenAIChatModel:
         if address not in self._clients:

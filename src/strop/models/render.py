@@ -4,7 +4,7 @@
 them); `response_parts` reads what came back. The text is the whole interface, so a snapshot test
 holds it. It sends nothing. Files and images are named, not shown.
 
-Next file: `models/scripted.py`.
+Next file: `models/actions.py`.
 """
 
 import json
@@ -33,7 +33,13 @@ from pydantic_ai.usage import RequestUsage
 
 from strop.jsonvalue import as_text
 
-__all__ = ["estimated_usage", "render_messages", "response_parts"]
+__all__ = [
+    "estimated_usage",
+    "render_messages",
+    "response_parts",
+    "shown_instructions",
+    "user_text",
+]
 
 CHARACTERS_PER_TOKEN = 4  # English prose under common tokenizers; a rough figure by nature
 
@@ -57,7 +63,7 @@ def render_messages(
     """
     parameters = parameters or ModelRequestParameters()
     blocks: list[str] = []
-    instructions = _instructions(messages, parameters)
+    instructions = shown_instructions(messages, parameters)
     if instructions:
         blocks.append(_block("instructions", instructions))
     tools = [*parameters.declared_function_tools, *parameters.output_tools]
@@ -89,10 +95,13 @@ def estimated_usage(prompt: str, answer: str) -> RequestUsage:
     )
 
 
-def _instructions(
+def shown_instructions(
     messages: Sequence[ModelMessage], parameters: ModelRequestParameters
 ) -> str | None:
-    """What stands outside the turns: given with this request, or else on the latest message."""
+    """What stands outside the turns: given with this request, or else on the latest message.
+
+    `None` where there is nothing.
+    """
     if parameters.instruction_parts is not None:
         return "\n\n".join(part.content.strip() for part in parameters.instruction_parts)
     for message in reversed(messages):
@@ -126,7 +135,7 @@ def _request_part(part: ModelRequestPart) -> Iterator[str]:
     if isinstance(part, SystemPromptPart):
         yield _block("system", part.content)
     elif isinstance(part, UserPromptPart):
-        yield _block("user", _user(part.content))
+        yield _block("user", user_text(part.content))
     elif isinstance(part, BaseToolReturnPart):
         yield _block("tool_result", part.model_response_str(), name=part.tool_name)
     elif isinstance(part, RetryFeedbackPart | RetryPromptPart):
@@ -134,7 +143,8 @@ def _request_part(part: ModelRequestPart) -> Iterator[str]:
         yield _block("user", part.model_response())
 
 
-def _user(content: str | Sequence[UserContent]) -> str:
+def user_text(content: str | Sequence[UserContent]) -> str:
+    """What a user said, as text; files are named."""
     if isinstance(content, str):
         return content
     pieces = []

@@ -13,7 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from strop.errors import StoreUnavailable, UserMistake
 
-__all__ = ["ReleaseConflict", "explained", "is_missing_table"]
+__all__ = ["LedgerMoved", "ReleaseConflict", "explained", "is_missing_table"]
 
 # SQLite result codes, https://www.sqlite.org/rescode.html (the low byte is the primary code).
 _LOCKED = "is locked by another process; wait for it to end, or stop it, and run again"
@@ -47,6 +47,10 @@ _POSTGRES: dict[str, str] = {
 
 class ReleaseConflict(UserMistake):
     """Someone else released on the channel after the release at hand was decided."""
+
+
+class LedgerMoved(UserMistake):
+    """An entry came into the ledger after what was to be added on top of it was decided."""
 
 
 def explained(error: Exception, name: str) -> StoreUnavailable | None:

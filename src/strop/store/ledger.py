@@ -4,7 +4,7 @@ Entries are only added. Two writers cannot both take a place in the chain: the s
 fails, and `store.py` lets it try again on top of the first. Whether the chain is whole is for
 `release.first_break` to say; this file hands it what is stored, readable or not.
 
-Next file: `store/vectors.py`.
+Next file: `store/uses.py`.
 """
 
 import json
@@ -18,19 +18,29 @@ from strop.errors import BadInput
 from strop.jsonvalue import JsonObject, canonical
 from strop.release import Channel, LedgerEntry, Release, chain
 from strop.spec import AgentSpec
-from strop.store.errors import ReleaseConflict
+from strop.store.errors import LedgerMoved, ReleaseConflict
 from strop.store.records import put_spec
 from strop.store.scope import Scope
 from strop.store.tables import ledger
 
-__all__ = ["append", "append_release", "entries_after", "released", "releases"]
+__all__ = ["append", "append_release", "entries_after", "head", "released", "releases"]
 
 _RELEASE = "release"
 
 
-def append(scope: Scope, kind: str, body: JsonObject, *, at: float) -> LedgerEntry:
-    """The next entry; `IntegrityError` when another writer was faster."""
-    return _add(scope, chain(_head(scope), kind=kind, body=body, at=at))
+def append(
+    scope: Scope, kind: str, body: JsonObject, *, at: float, after: int | None = None
+) -> LedgerEntry:
+    """The next entry; `IntegrityError` when another writer was faster.
+
+    Raises:
+        LedgerMoved: The newest entry is not number `after`, where that is given.
+    """
+    last = _head(scope)
+    seq = 0 if last is None else last.seq
+    if after is not None and seq != after:
+        raise LedgerMoved(f"the ledger is at entry {seq}, no longer at {after}; run again")
+    return _add(scope, chain(last, kind=kind, body=body, at=at))
 
 
 def append_release(scope: Scope, release: Release, spec: AgentSpec, *, at: float) -> LedgerEntry:
@@ -64,13 +74,24 @@ def released(scope: Scope, channel: Channel) -> Release | None:
     return next(_releases(scope, channel), None)
 
 
+def head(scope: Scope) -> int:
+    """Number of the newest entry; 0 before the first."""
+    query = scope.select(ledger, ledger.c.seq).order_by(ledger.c.seq.desc()).limit(1)
+    return scope.connection.scalar(query) or 0
+
+
 def entries_after(
-    scope: Scope, last: int | None, *, limit: int
+    scope: Scope, last: int | None, *, limit: int, kinds: Sequence[str] = ()
 ) -> Sequence[tuple[LedgerEntry, str]]:
-    """The next entries after number `last` (`None`: from the beginning), with the stored hashes."""
+    """The next entries after number `last` (`None`: from the beginning), with the stored hashes.
+
+    With `kinds`, only those of these kinds.
+    """
     query = scope.select(ledger, *ledger.c).order_by(ledger.c.seq).limit(limit)
     if last is not None:
         query = query.where(ledger.c.seq > last)
+    if kinds:
+        query = query.where(ledger.c.kind.in_(kinds))
     return [(_entry(row), row.hash) for row in scope.connection.execute(query)]
 
 

@@ -1,7 +1,8 @@
 """`Store`: what the loops read and write, each call one short transaction.
 
 The methods here open the transaction, bind the agent and hand over; the queries are in `records`,
-`runs`, `ledger` and `vectors`. Safe to use from several threads and several processes at once.
+`runs`, `ledger`, `uses` and `vectors`. Safe to use from several threads and several processes at
+once.
 
 Next file: `libraries.py`.
 """
@@ -20,12 +21,14 @@ from strop.jsonvalue import Json, JsonObject
 from strop.release import Channel, LedgerEntry, Release
 from strop.run import Run, Score, ScoredRun, ScoreFailure
 from strop.spec import AgentSpec
-from strop.store import ledger, records, runs, vectors
+from strop.store import ledger, records, runs, uses, vectors
 from strop.store.engine import Database, open_database
 from strop.store.runs import EvaluationKey
 from strop.store.scope import Scope
 from strop.store.spool import spooled
 from strop.task import Split, Task
+from strop.tools.ladder import UseRecord
+from strop.tools.uses import Use
 
 __all__ = ["Store", "open_store"]
 
@@ -268,9 +271,21 @@ class Store:
 
     # --- the ledger ------------------------------------------------------------------------------
 
-    def append(self, kind: str, body: JsonObject) -> LedgerEntry:
-        """Add the ledger's next entry, whoever else is adding one at the same time."""
-        return self._linked(lambda scope: ledger.append(scope, kind, body, at=self._now()))
+    def append(self, kind: str, body: JsonObject, *, after: int | None = None) -> LedgerEntry:
+        """Add the ledger's next entry, whoever else is adding one at the same time.
+
+        Args:
+            kind: ``verdict``, ``promotion``, ...
+            body: The event itself.
+            after: Number of the entry that it must come right after, for what was decided on the
+                ledger as it was then; `None` for what holds anyway.
+
+        Raises:
+            LedgerMoved: Others came in between.
+        """
+        return self._linked(
+            lambda scope: ledger.append(scope, kind, body, at=self._now(), after=after)
+        )
 
     def append_release(self, release: Release, spec: AgentSpec) -> LedgerEntry:
         """Store `spec` and release it, all or nothing, if `release.previous` is still what serves.
@@ -283,13 +298,25 @@ class Store:
             lambda scope: ledger.append_release(scope, release, spec, at=self._now())
         )
 
-    def ledger(self) -> Iterator[tuple[LedgerEntry, str]]:
-        """All entries in order, each with the hash stored beside it (for `release.first_break`)."""
-        last: int | None = None
+    def head(self) -> int:
+        """Number of the ledger's newest entry; 0 before the first."""
+        with self._read() as scope:
+            return ledger.head(scope)
+
+    def ledger(
+        self, *, after: int | None = None, kinds: Sequence[str] = ()
+    ) -> Iterator[tuple[LedgerEntry, str]]:
+        """All entries in order, each with the hash stored beside it (for `release.first_break`).
+
+        Args:
+            after: Only those after this number.
+            kinds: Only those of these kinds.
+        """
+        last = after
         full = True
         while full:
             with self._read() as scope:
-                page = ledger.entries_after(scope, last, limit=_PAGE)
+                page = ledger.entries_after(scope, last, limit=_PAGE, kinds=kinds)
             yield from page
             full = len(page) == _PAGE
             last = page[-1][0].seq if page else last
@@ -303,6 +330,35 @@ class Store:
         """The channel's newest release: what serves now. `None` before the first."""
         with self._read() as scope:
             return ledger.released(scope, channel)
+
+    # --- uses of tools ---------------------------------------------------------------------------
+
+    def put_use(self, use: Use, *, since: int = 0, window: int = 0) -> UseRecord:
+        """Store a use, and give the record of its tool with it; one transaction for both.
+
+        Args:
+            use: What a tool did. Of each digest the newest 1,000 uses are kept.
+            since: As in `use_record`.
+            window: As in `use_record`.
+        """
+        with self._write() as scope:
+            return uses.put(scope, use, since=since, window=window)
+
+    def use_record(self, digest: str, *, since: int = 0, window: int = 0) -> UseRecord:
+        """How the tool whose code has this digest did.
+
+        Args:
+            digest: Of its code (`tools.code_digest`).
+            since: Number of the last use that no longer counts (`UseRecord.last`); 0 for all.
+            window: How many of the newest uses to tell one by one.
+        """
+        with self._read() as scope:
+            return uses.record(scope, digest, since=since, window=window)
+
+    def uses(self, digest: str, *, limit: int) -> tuple[Use, ...]:
+        """The newest uses of a digest, newest first."""
+        with self._read() as scope:
+            return uses.newest(scope, digest, limit=limit)
 
     # --- vectors ---------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ import re
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Dialect,
     Double,
@@ -38,10 +39,11 @@ __all__ = [
     "scores",
     "specs",
     "tasks",
+    "uses",
     "vectors",
 ]
 
-SCHEMA = "0001"
+SCHEMA = "0002"
 """Number of the newest migration; the numbers sort as text."""
 
 VERSION_TABLE = "strop_version"
@@ -177,4 +179,22 @@ vectors = Table(
     Column("embedder", SafeText, primary_key=True),
     Column("text", SafeText, primary_key=True),  # SHA-256 of the text, in hex
     Column("vector", LargeBinary, nullable=False),
+)
+
+# The index holds all that a tool's record is counted from, so that no row is read for it.
+uses = Table(
+    "strop_uses",
+    metadata,
+    Column("n", _COUNTER, primary_key=True),
+    Column("agent", SafeText, nullable=False),
+    Column("digest", SafeText, nullable=False),
+    Column("tool", SafeText, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("ok", Boolean(create_constraint=False), nullable=False),
+    Column("what", SafeText),
+    Column("message", SafeText),
+    Column("seconds", Double, nullable=False),
+    Column("level", SafeText, nullable=False),
+    Column("run", SafeText),
+    Index("strop_uses_by_digest", "agent", "digest", "n", "ok", "what", "at"),
 )

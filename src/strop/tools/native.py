@@ -1,21 +1,27 @@
 """Native tools: Python functions of the user's, registered by reference.
 
 `native_item` describes a function as a tool item, its schema taken from signature and docstring;
-`native_function` finds the function behind an item again. It calls none.
+`native_function` finds the function behind an item again; `call_native` calls it as Pydantic AI
+does, for chains: they have no Pydantic AI around their steps.
 
-Next file: `agent.py`.
+Next file: `tools/uses.py`.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from strop.errors import BadInput
+from strop.errors import BadInput, ToolCallFailed
+from strop.jsonvalue import Json, JsonObject, salvaged
 from strop.score.function import load_object
 from strop.spec import Item, Kind
 
-__all__ = ["native_function", "native_item"]
+if TYPE_CHECKING:
+    from pydantic_ai import Tool
 
-Function = Callable[..., Any]
+__all__ = ["Function", "as_json", "call_native", "native_function", "native_item"]
+
+Function: TypeAlias = Callable[..., Any]
 
 
 def native_item(function: Function | str) -> Item:
@@ -78,3 +84,53 @@ def native_function(item: Item, registered: Mapping[str, Function]) -> Function:
     if target in registered:
         return registered[target]
     return cast("Function", load_object(target, where=f"tool {item.id!r}"))
+
+
+async def call_native(name: str, function: Function, args: JsonObject, *, ctx: Any = None) -> Json:
+    """Call a native tool's function: arguments checked and converted by its own types.
+
+    Args:
+        name: Name of the tool, for messages.
+        function: An async function, or a plain one, which runs in a worker thread.
+        args: Its arguments.
+        ctx: The Pydantic AI `RunContext` of the run, for functions that take one.
+
+    Raises:
+        ToolCallFailed: The arguments do not fit, it takes a context and there is none, or it
+            raised; the message is for the model.
+    """
+    from pydantic import ValidationError
+    from pydantic_ai.exceptions import ModelRetry, ToolFailed
+    from pydantic_ai.messages import ToolReturn
+
+    schema = _pydantic_tool(function).function_schema
+    if schema.takes_ctx and ctx is None:
+        raise ToolCallFailed(f"{name} needs a run around it; it cannot be called here")
+    try:
+        fitting = schema.validator.validate_python(dict(args))
+        result = await schema.call(fitting, ctx)
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{'.'.join(map(str, e['loc'])) or 'arguments'}: {e['msg']}" for e in error.errors()
+        )
+        raise ToolCallFailed(f"{name}: {wrong}") from error
+    except (ModelRetry, ToolFailed) as error:  # what they say is meant for the model
+        raise ToolCallFailed(error.message) from error
+    except Exception as error:  # a tool may raise anything; it is told
+        raise ToolCallFailed(f"{type(error).__name__}: {error}") from error
+    return as_json(result.return_value if isinstance(result, ToolReturn) else result)
+
+
+@lru_cache(maxsize=256)
+def _pydantic_tool(function: Function) -> "Tool[Any]":
+    """The function as a Pydantic AI tool, which takes a millisecond to make."""
+    from pydantic_ai import Tool
+
+    return Tool(function)
+
+
+def as_json(value: Any) -> Json:
+    """A native tool's result as JSON: models and dataclasses by pydantic's rules."""
+    from pydantic_core import to_jsonable_python
+
+    return salvaged(to_jsonable_python(value, fallback=repr, inf_nan_mode="strings"))

@@ -6,6 +6,8 @@
     meter, reflector   asking: parsed by a schema, bounded retries, cost counted
     edits         typed edits of clauses and criteria
     clauses, lessons, heuristics, criteria, rules, gepa   one proposer each
+    descriptions, tools   how tools are described; tools that a model writes
+    written       a tool as a model writes it, as an item
 
 Nothing is imported here: each proposer is loaded when it is used.
 

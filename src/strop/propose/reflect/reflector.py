@@ -112,6 +112,22 @@ class Reflector:
         """
         return await self._reflect(prompt, None, lambda value: as_text(salvaged(value)))
 
+    def gave_up(self, template: str, problem: str) -> Reflection[Any]:
+        """Record that an answer was of no use after all: it was read, and failed when it was tried.
+
+        Args:
+            template: Name and version of the template that was answered.
+            problem: What was wrong, in one sentence.
+        """
+        line = " ".join(problem.split())[:_MAX_PROBLEM]
+        failure = f"{self.model}: {line}"
+        made: Reflection[Any] = Reflection(
+            value=None, failure=failure, usage=Usage(), template=template
+        )
+        if self._record is not None:
+            self._record(made)
+        return made
+
     async def _reflect(
         self, prompt: Rendered, schema: JsonObject | None, read: Callable[[Any], T]
     ) -> Reflection[T]:

@@ -19,7 +19,17 @@ from strop.jsonvalue import digest, salvaged
 
 __all__ = ["TEMPLATES", "Prompt", "Rendered", "fenced", "load_prompt"]
 
-TEMPLATES = ("clauses", "criteria", "gepa", "heuristics", "lesson", "rules")
+TEMPLATES = (
+    "clauses",
+    "criteria",
+    "description",
+    "gepa",
+    "heuristics",
+    "lesson",
+    "repair",
+    "rules",
+    "tool",
+)
 """The names of all templates."""
 
 _PARTS = re.compile(

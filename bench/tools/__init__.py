@@ -1,0 +1,1 @@
+"""Benchmarks of tools: the sandbox they run in, mining, the ladder."""

@@ -1,0 +1,123 @@
+"""Where a tool stands, in words: permissions, records and code as `tools` and `review` show them.
+
+Next file: `cli/tools.py`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import cast
+
+from rich.console import RenderableType
+from rich.syntax import Syntax
+from rich.text import Text
+
+from strop.approvals import told
+from strop.cli.output import table, text
+from strop.config import load_config, store_url
+from strop.grants import Grants
+from strop.jsonvalue import JsonObject
+from strop.ladder_tools import LadderTool
+from strop.permission import Level, Permissions
+from strop.spec import Item
+from strop.store import open_store
+from strop.tools.ladder import UseRecord
+from strop.tools.rendering import render_tool
+
+__all__ = [
+    "code_of",
+    "facts_table",
+    "opened_grants",
+    "parameters_text",
+    "permissions_text",
+    "standing_facts",
+    "visible",
+]
+
+
+@contextmanager
+def opened_grants(path: Path) -> Iterator[Grants]:
+    """The grants of the agent that the configuration at `path` describes."""
+    config = load_config(path)
+    with open_store(store_url(config, path.parent), agent=config.name) as store:
+        yield Grants(store, config.ladder_policy)
+
+
+def standing_facts(tool: LadderTool, grants: Grants) -> list[tuple[str, str]]:
+    """Where a tool stands, and how it did, by name."""
+    granted, word = tool.standing.permissions, tool.standing.word
+    own = "nothing of its own: its steps' grants hold"
+    facts = [
+        ("needs", permissions_text(tool.need)),
+        ("granted", own if tool.is_chain else permissions_text(granted)),
+    ]
+    if word is not None:
+        facts.append(("said", told(word)))
+    facts.append(("record", _record_text(grants.store.use_record(tool.digest))))
+    if tool.standing.since:
+        now = grants.use_record(tool.digest)
+        said = f"{now.successes} of {now.uses} uses succeeded" if now.uses else "no uses"
+        facts.append(("since step", said))
+    return facts
+
+
+def facts_table(facts: Sequence[tuple[str, str]]) -> RenderableType:
+    """Facts by name, one a line; those that say nothing are left out."""
+    rows: list[list[str | Text]] = [[text(name, "dim"), text(said)] for name, said in facts if said]
+    out = table(("", ""), rows)
+    out.show_header = False
+    return out
+
+
+def parameters_text(item: Item) -> str:
+    """The parameters in one line: name, type, and whether it must be given."""
+    schema = cast("JsonObject", item.content["parameters"])
+    properties, required = schema.get("properties"), schema.get("required")
+    if not isinstance(properties, dict):
+        return ""
+    needed = required if isinstance(required, list) else []
+    parts = []
+    for name, each in properties.items():
+        kind = each.get("type", "anything") if isinstance(each, dict) else "anything"
+        parts.append(f"{name}: {kind}" + ("" if name in needed else ", optional"))
+    return "; ".join(parts) or "nothing"
+
+
+def code_of(item: Item, tools: Mapping[str, Item]) -> RenderableType:
+    """A tool's code, in the terminal's own colours."""
+    code = visible(render_tool(item, tools)).rstrip("\n")
+    return Syntax(code, "python", theme="ansi_dark", background_color="default", word_wrap=True)
+
+
+def visible(given: str) -> str:
+    """Text in which nothing is hidden from whoever is to approve it.
+
+    Characters that do not print are written out: those that turn the direction of what is shown
+    make code read otherwise than it runs (N. Boucher and R. Anderson, "Trojan Source", 2021).
+    """
+    return "".join(
+        c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in given
+    )
+
+
+def permissions_text(given: Permissions) -> str:
+    """Permissions in a few words."""
+    parts = [f"level {given.level.value}"]
+    parts += [f"reads {', '.join(given.read)}"] if given.read else []
+    parts += [f"writes {', '.join(given.write)}"] if given.write else []
+    if given.level is Level.FULL:
+        parts.append(f"hosts {', '.join(given.hosts) or 'any'}")
+    return "; ".join(parts)
+
+
+def _record_text(record: UseRecord) -> str:
+    """A record in a few words."""
+    if record.rate is None or record.bound is None:
+        told = "no uses"
+    else:
+        told = (
+            f"{record.successes} of {record.uses} uses succeeded: {record.rate:.3f}, "
+            f"the 95 % lower bound is {record.bound:.3f}"
+        )
+    kinds = ", ".join(f"{what} {count}" for what, count in record.by_what.items())
+    return f"{told}; failures: {kinds}" if kinds else told

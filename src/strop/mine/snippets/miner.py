@@ -1,0 +1,373 @@
+"""`SnippetMiner`: code that agents write again and again, as tools they could call instead.
+
+One pass over the runs keeps each block's shapes and its text, compressed; `findings` then counts,
+generalises and chooses. It says nothing about whether a tool works: replaying its instances in a
+sandbox is the proposer's business.
+
+Next file: `mine/orders/__init__.py`.
+"""
+
+import ast
+import zlib
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+
+import numpy as np
+from numpy.typing import NDArray
+
+from strop.jsonvalue import Json, canonical
+from strop.mine.calls import Call
+from strop.mine.finding import Finding
+from strop.mine.snippets.blocks import Block, blocks_of
+from strop.mine.snippets.choosing import Candidate, candidate_of, candidates_of, chosen
+from strop.mine.snippets.grams import Corpus, Gram, frequent
+from strop.mine.snippets.needs import needs_of_calls
+from strop.mine.snippets.normal import Unit, normal, statements_in
+from strop.mine.snippets.shapes import shapes_of
+from strop.mine.snippets.windows import Window, read_window
+from strop.run import Score, ScoredRun
+from strop.task import Task
+
+__all__ = ["SnippetMiner", "mine_snippets"]
+
+_WINDOWS = 64  # occurrences of one gram that are looked at to choose
+_ALL = 512  # and of one that is chosen
+_BUDGET = 8_000  # occurrences that are looked at in all, each time
+_MOST = 40  # findings
+_INSTANCES = 50  # instances in a finding
+_LARGEST = 20_000  # characters of an instance's arguments
+_TEXT = 512 * 2**20  # bytes of compressed text that are kept; later blocks are counted only
+
+
+@dataclass(slots=True)
+class _Held:
+    """What is kept of a block."""
+
+    text: bytes
+    task: int
+    run: int
+    position: int
+    printed: str | None
+
+
+@dataclass(slots=True)
+class Counts:
+    """What became of the blocks.
+
+    Attributes:
+        blocks: All that were seen.
+        parsed: Those that are Python, and not too long.
+        characters: Of those that are Python.
+        failed: Those in calls that failed; they are no evidence.
+        dropped: Those for which there was no room.
+    """
+
+    blocks: int = 0
+    parsed: int = 0
+    characters: int = 0
+    failed: int = 0
+    dropped: int = 0
+
+
+def mine_snippets(sources: Iterable[str | Block], *, threshold: int = 3) -> tuple[Finding, ...]:
+    """Tools in pieces of code; see `SnippetMiner.findings`.
+
+    Args:
+        sources: Python sources, each a task of its own; or blocks, which say their task.
+        threshold: Distinct tasks that a tool's code must be in.
+    """
+    miner = SnippetMiner(threshold=threshold)
+    for number, source in enumerate(sources):
+        if isinstance(source, str):
+            name = f"source-{number}"
+            miner.add_block(Block(source=source, task=name, run=name))
+        else:
+            miner.add_block(source)
+    return miner.findings()
+
+
+class SnippetMiner:
+    """Recurring code, one run at a time.
+
+    Args:
+        tasks: The tasks that may teach, by id; runs of other tasks are passed over. By default all
+            runs count.
+        good: Score from which a run counts as a success.
+        poor: Score under which a run counts as a failure.
+        threshold: Distinct tasks that a tool's code must be in.
+    """
+
+    def __init__(
+        self,
+        *,
+        tasks: Mapping[str, Task] | None = None,
+        good: float = 0.8,
+        poor: float = 0.7,
+        threshold: int = 3,
+    ) -> None:
+        self._tasks = tasks
+        self._good = good
+        self._poor = poor
+        self._threshold = max(2, threshold)
+        self.counts = Counts()
+        self._held: list[_Held] = []
+        self._bytes = 0
+        self._task_ids: dict[str, int] = {}
+        self._run_ids: dict[str, int] = {}
+        self._outcomes: dict[int, int] = {}  # by run: 1 a success, -1 a failure
+        self._keys = array("q")
+        self._sizes = array("i")
+        self._works = array("b")
+        self._where = array("i")  # of each list of statements: where it begins
+        self._owner = array("i")  # and its block
+        self._number = array("i")  # and which of the block's it is
+
+    def add(self, scored: ScoredRun, calls: tuple[Call, ...]) -> None:
+        """One more run, with its calls."""
+        run = scored.run
+        if self._tasks is not None and run.task not in self._tasks:
+            return
+        blocks = blocks_of(calls, task=run.task, run=run.id)
+        for block in blocks:
+            self.add_block(block)
+        if blocks and isinstance(scored.score, Score):
+            number = self._run_ids.setdefault(run.id, len(self._run_ids))
+            value = scored.score.value
+            self._outcomes[number] = int(value >= self._good) - int(value < self._poor)
+
+    def add_block(self, block: Block) -> None:
+        """One more piece of code."""
+        self.counts.blocks += 1
+        if block.failed:
+            self.counts.failed += 1
+            return
+        unit = normal(block.source)
+        if unit is None:
+            return
+        try:
+            shapes = shapes_of(unit)
+        except RecursionError:
+            return
+        self.counts.parsed += 1
+        self.counts.characters += len(block.source)
+        text = zlib.compress(block.source.encode("utf-8", "surrogatepass"), 1)
+        if self._bytes + len(text) > _TEXT:
+            self.counts.dropped += 1
+            return
+        self._bytes += len(text)
+        number = len(self._held)
+        self._held.append(
+            _Held(
+                text=text,
+                task=self._task_ids.setdefault(block.task, len(self._task_ids)),
+                run=self._run_ids.setdefault(block.run, len(self._run_ids)),
+                position=block.position,
+                printed=block.printed
+                if block.printed is not None and len(block.printed) < 10_000
+                else None,
+            )
+        )
+        for index, row in enumerate(shapes):
+            self._where.append(len(self._keys))
+            self._owner.append(number)
+            self._number.append(index)
+            for shape in row:
+                self._keys.append(0 if shape is None else shape.key)
+                self._sizes.append(0 if shape is None else shape.size)
+                self._works.append(shape is not None and shape.works)
+            self._keys.append(0)
+            self._sizes.append(0)
+            self._works.append(0)
+
+    def findings(self) -> tuple[Finding, ...]:
+        """The tools that the code so far gives, those that save most first.
+
+        Returns:
+            Findings of kind ``snippet``. ``data`` has ``tool`` (``name``, ``description``,
+            ``parameters``, ``body`` of kind ``code``, ``needs``), ``support`` (``tasks``, ``runs``,
+            ``successes``, ``failures``; all occurrences count), ``saving`` (characters over one
+            occurrence per task) and ``instances``: up to 50 of ``run``, ``task``, ``position`` (the
+            step), ``lines`` (of the block), ``args`` (null where they are only known when the code
+            runs), ``replayable``, and ``result`` where the trace tells it and the tool touches no
+            files.
+        """
+        return tuple(self._finding(c, name) for c, name in _named(self.candidates()))
+
+    def candidates(self) -> list[Candidate]:
+        """What the findings are made of."""
+        if not self._keys:
+            return []
+        grams = frequent(self._corpus(), threshold=self._threshold)
+        rows = self._windows(grams, most=_WINDOWS, budget=_BUDGET)
+        found = [
+            candidate
+            for number, windows in enumerate(rows)
+            for candidate in candidates_of(
+                windows, gram=number, threshold=self._threshold, tasks=grams[number].tasks
+            )
+        ]
+        del rows
+        kept = chosen(found, weight=self._weight, most=_MOST, threshold=self._threshold)
+        return self._whole(kept, grams)
+
+    def _whole(self, kept: Sequence[Candidate], grams: Sequence[Gram]) -> list[Candidate]:
+        """The same candidates, made of nearly all of their occurrences."""
+        rows = self._windows([grams[c.gram] for c in kept], most=_ALL, budget=_BUDGET)
+        out = []
+        for candidate, windows in zip_longest(kept, rows, fillvalue=None):
+            if candidate is None:
+                break
+            same = [w for w in windows or () if w.pattern == candidate.pattern and not w.opaque]
+            more = len(same) > len(candidate.tool.windows)
+            out.append((candidate_of(same, gram=candidate.gram) if more else None) or candidate)
+        return out
+
+    def source(self, block: int) -> str:
+        """The text of a block, by number."""
+        return zlib.decompress(self._held[block].text).decode("utf-8", "surrogatepass")
+
+    def _corpus(self) -> Corpus:
+        starts = np.frombuffer(self._where, dtype=np.int32)
+        owners = np.frombuffer(self._owner, dtype=np.int32)
+        tasks = np.array([held.task for held in self._held], dtype=np.int64)
+        lengths = np.diff(np.append(starts, len(self._keys)))
+        return Corpus(
+            keys=np.array(self._keys, dtype=np.int64),
+            sizes=np.array(self._sizes, dtype=np.int64),
+            works=np.array(self._works, dtype=np.bool_),
+            tasks=np.repeat(tasks[owners], lengths),
+        )
+
+    def _windows(self, grams: Sequence[Gram], *, most: int, budget: int) -> list[list[Window]]:
+        """The windows of each gram, as far as the budget goes; every block is read once for all."""
+        starts = np.array(self._where, dtype=np.int64)
+        wanted: dict[int, list[tuple[int, int, int, int]]] = {}
+        out: list[list[Window]] = []
+        for gram in grams:
+            if budget <= 0:
+                break
+            places = self._spread(gram, starts, most)
+            budget -= len(places)
+            for place in places:
+                row = int(np.searchsorted(starts, place, side="right")) - 1
+                wanted.setdefault(self._owner[row], []).append(
+                    (len(out), self._number[row], place - int(starts[row]), gram.length)
+                )
+            out.append([])
+        for block in sorted(wanted):
+            unit = normal(self.source(block))
+            if unit is None:
+                continue
+            bodies = list(statements_in(unit.tree))
+            for gram_number, body, at, length in wanted[block]:
+                window = _window(unit, block, self._held[block].task, (bodies[body], at, length))
+                if window is not None:
+                    out[gram_number].append(window)
+        return out
+
+    def _spread(self, gram: Gram, starts: NDArray[np.int64], most: int) -> list[int]:
+        """Up to `most` occurrences: the first of each task, then the others."""
+        rows = np.searchsorted(starts, gram.starts, side="right") - 1
+        seen: set[int] = set()
+        first: list[int] = []
+        others: list[int] = []
+        for place, row in zip(gram.starts.tolist(), rows.tolist(), strict=True):
+            task = self._held[self._owner[row]].task
+            (others if task in seen else first).append(place)
+            seen.add(task)
+        return (first + others)[:most]
+
+    def _weight(self, candidate: Candidate) -> float:
+        """How well the runs went: 0 where they failed clearly more often than runs do."""
+        successes, failures = self._outcome({w.block for w in candidate.tool.windows})
+        good = sum(1 for value in self._outcomes.values() if value > 0)
+        poor = sum(1 for value in self._outcomes.values() if value < 0)
+        usual = (good + 1) / (good + poor + 2)
+        share = (successes + 1) / (successes + failures + 2)
+        return 0.0 if failures >= self._threshold and share < usual / 2 else share
+
+    def _outcome(self, blocks: Iterable[int]) -> tuple[int, int]:
+        values = [self._outcomes.get(run, 0) for run in {self._held[b].run for b in blocks}]
+        return sum(v > 0 for v in values), sum(v < 0 for v in values)
+
+    def _finding(self, candidate: Candidate, name: str) -> Finding:
+        tool = candidate.tool
+        blocks = [w.block for w in tool.windows]
+        tasks, runs = list(self._task_ids), list(self._run_ids)
+        successes, failures = self._outcome(blocks)
+        needs = needs_of_calls(tool.calls)
+        instances: list[Json] = []
+        for window, args in zip(tool.windows, tool.args, strict=True):
+            held = self._held[window.block]
+            short = args is not None and len(canonical(args)) <= _LARGEST
+            instances.append(
+                {
+                    "run": runs[held.run],
+                    "task": tasks[held.task],
+                    "position": held.position,
+                    "block": window.block,
+                    "lines": list(window.lines),
+                    "args": args if short else None,
+                    "replayable": short,
+                }
+            )
+        supported = len({held_task for held_task in candidate.tasks})
+        return Finding(
+            kind="snippet",
+            claim=f"{supported} tasks run the same code, which `{name}` would do in one call",
+            runs=tuple(dict.fromkeys(runs[self._held[b].run] for b in blocks)),
+            data={
+                "tool": {
+                    "name": name,
+                    "description": tool.description,
+                    "parameters": tool.parameters,
+                    "body": {
+                        "kind": "code",
+                        "source": tool.source.replace(f"def {tool.name}(", f"def {name}(", 1),
+                        "function": name,
+                        "imports": list(tool.imports),
+                    },
+                    "needs": needs.to_json(),
+                },
+                "support": {
+                    "tasks": supported,
+                    "runs": len({self._held[b].run for b in blocks}),
+                    "successes": successes,
+                    "failures": failures,
+                },
+                "saving": candidate.saving,
+                "instances": sorted(
+                    instances,
+                    key=lambda i: not i["replayable"],  # type: ignore[call-overload, index]
+                )[:_INSTANCES],
+            },
+        )
+
+
+def _window(
+    unit: Unit, block: int, task: int, place: tuple[list[ast.stmt], int, int]
+) -> Window | None:
+    body, at, length = place
+    stmts = body[at : at + length]
+    following: list[ast.stmt] = body[at + length :]
+    if body is not unit.tree.body:
+        # What encloses the list may come round again, and goes on after it.
+        last = stmts[-1].end_lineno or stmts[-1].lineno
+        following = following + [s for s in unit.tree.body if (s.end_lineno or 0) > last]
+    try:
+        return read_window(stmts, unit, block=block, task=task, following=following)
+    except RecursionError:
+        return None
+
+
+def _named(candidates: Sequence[Candidate]) -> list[tuple[Candidate, str]]:
+    """Candidates with names of which no two are the same."""
+    seen: dict[str, int] = {}
+    out = []
+    for candidate in candidates:
+        name = candidate.tool.name
+        seen[name] = seen.get(name, 0) + 1
+        out.append((candidate, name if seen[name] == 1 else f"{name}_{seen[name]}"))
+    return out

@@ -1,0 +1,264 @@
+"""From a template to a tool: source, schema, description, and each window's arguments.
+
+The function does what the statements did. It returns what was read afterwards (one value, or an
+object of them by name); where nothing was and it prints, it returns what it printed; else null.
+Imports stand inside the function. Whether it works is for a sandbox to say, not for this file.
+
+Next file: `mine/snippets/choosing.py`.
+"""
+
+import ast
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+from strop.jsonvalue import Json, canonical
+from strop.mine.snippets.naming import calls_in, own_names, param_names, phrase
+from strop.mine.snippets.normal import Imported
+from strop.mine.snippets.unify import OWN, PARAM, Absent, Hole, Template
+from strop.mine.snippets.values import Missing, node_of
+from strop.mine.snippets.windows import Window
+
+__all__ = ["Tool", "write_tool"]
+
+_SAME = 0.95
+"""Share of the values that must be equal for one to be the default."""
+_EXAMPLE = 60  # characters of an example in a description
+_TYPES: dict[type, str] = {
+    str: "string",
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    list: "array",
+    dict: "object",
+    type(None): "null",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """A mined tool.
+
+    Attributes:
+        name: What it is called.
+        description: For the model.
+        source: A module that defines it.
+        parameters: JSON schema of its arguments.
+        calls: What it calls, in order (`calls_in`).
+        imports: Top-level modules that it needs.
+        header: The lines that import them.
+        args: Its arguments in each window; `None` where they are only known when it runs.
+        windows: The windows.
+        given: Numbers of the own names that it returns.
+        gives: What the tool calls them; empty where it returns what it printed, or nothing.
+        prints: Whether it returns what it printed.
+    """
+
+    name: str
+    description: str
+    source: str
+    parameters: dict[str, Json] = field(hash=False)
+    calls: tuple[str, ...]
+    imports: tuple[str, ...]
+    header: tuple[str, ...]
+    args: tuple[dict[str, Json] | None, ...] = field(hash=False)
+    windows: tuple[Window, ...] = field(hash=False)
+    given: tuple[int, ...]
+    gives: tuple[str, ...]
+    prints: bool
+
+
+def write_tool(template: Template) -> Tool | None:
+    """The tool of a template; `None` where it cannot be written as Python."""
+    params = param_names(template)
+    own = own_names(template, params)
+    named = {f"{PARAM}{i}": name for i, name in enumerate(params)}
+    named |= {f"{OWN}{i}": name for i, name in enumerate(own)}
+    body = [cast("ast.stmt", _renamed(stmt, named)) for stmt in template.body]
+    defaults = [_default(hole) for hole in template.holes]
+    order = sorted(range(len(params)), key=lambda i: not isinstance(defaults[i], Missing))
+    given = tuple(_given(template.windows))
+    gives = tuple(own[number] for number in given)
+    called = calls_in(body, template.imports)
+    prints = not gives and "print" in called
+    name = phrase(body, template.imports)
+    description = _description(name, called, gives, prints=prints)
+    try:
+        source = _source(
+            _Function(
+                name=name,
+                params=[(params[i], defaults[i]) for i in order],
+                description=description,
+                imports=template.imports,
+                body=body,
+                gives=gives,
+                prints=prints,
+            )
+        )
+    except (ValueError, RecursionError):  # an f-string that this version of Python cannot write
+        return None
+    return Tool(
+        name=name,
+        description=description,
+        source=source,
+        parameters={
+            "type": "object",
+            "properties": {params[i]: _schema(template.holes[i], defaults[i]) for i in order},
+            "required": [params[i] for i in order if isinstance(defaults[i], Missing)],
+            "additionalProperties": False,
+        },
+        calls=tuple(called),
+        imports=tuple(sorted({i.module.partition(".")[0] for i in template.imports.values()})),
+        header=tuple(_imports(template.imports)),
+        args=tuple(_args(template.holes, params, row) for row in range(len(template.windows))),
+        windows=template.windows,
+        given=given,
+        gives=gives,
+        prints=prints,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Function:
+    name: str
+    params: Sequence[tuple[str, Json | Missing]]
+    description: str
+    imports: dict[str, Imported]
+    body: list[ast.stmt]
+    gives: tuple[str, ...]
+    prints: bool
+
+
+def _source(made: _Function) -> str:
+    imports = _imports(made.imports)
+    body = list(made.body)
+    if made.prints:
+        imports = sorted({*imports, "import contextlib", "import io"})
+        printed = "printed_" if "printed_" not in made.imports else "printed_text_"
+        frame = ast.parse(
+            f"{printed} = io.StringIO()\nwith contextlib.redirect_stdout({printed}):\n    pass\n"
+            f"return {printed}.getvalue().rstrip()"
+        ).body
+        cast("ast.With", frame[1]).body = body
+        body = frame
+    elif len(made.gives) == 1:
+        body.append(ast.Return(value=ast.Name(id=made.gives[0], ctx=ast.Load())))
+    elif made.gives:
+        table = ast.Dict(
+            keys=[ast.Constant(value=name) for name in made.gives],
+            values=[ast.Name(id=name, ctx=ast.Load()) for name in made.gives],
+        )
+        body.append(ast.Return(value=table))
+    function = ast.FunctionDef(
+        name=made.name,
+        args=ast.arguments(
+            posonlyargs=[],
+            args=[ast.arg(arg=name) for name, _ in made.params],
+            kwonlyargs=[],
+            kw_defaults=[],
+            defaults=[node_of(d) for _, d in made.params if not isinstance(d, Missing)],
+        ),
+        body=[
+            ast.Expr(value=ast.Constant(value=made.description)),
+            *ast.parse("\n".join(imports)).body,
+            *body,
+        ],
+        decorator_list=[],
+    )
+    source = ast.unparse(ast.fix_missing_locations(ast.Module(body=[function], type_ignores=[])))
+    ast.parse(source)
+    return source + "\n"
+
+
+def _imports(imports: dict[str, Imported]) -> list[str]:
+    """The lines that import what the names stand for."""
+    lines = (line for name, found in sorted(imports.items()) for line in _import(name, found))
+    return list(dict.fromkeys(lines))
+
+
+def _import(name: str, found: Imported) -> list[str]:
+    if found.name:
+        called = "" if name == found.name else f" as {name}"
+        return [f"from {found.module} import {found.name}{called}"]
+    if found.also:
+        return [f"import {module}" for module in found.also]
+    return [
+        f"import {found.module}" if name == found.module else f"import {found.module} as {name}"
+    ]
+
+
+def _renamed(node: ast.AST, named: dict[str, str]) -> ast.AST:
+    """A tree with its stand-ins replaced by names; the template is not changed."""
+    made: dict[str, object] = {}
+    for name in node._fields:
+        value = getattr(node, name, None)
+        if isinstance(value, list):
+            made[name] = [_renamed(v, named) if isinstance(v, ast.AST) else v for v in value]
+        elif isinstance(value, ast.AST):
+            made[name] = _renamed(value, named)
+        elif isinstance(value, str) and not isinstance(node, ast.Constant):
+            made[name] = named.get(value, value)
+        else:
+            made[name] = value
+    return node.__class__(**made)
+
+
+def _given(windows: Sequence[Window]) -> list[int]:
+    """Own names that half of the windows' blocks read afterwards, in order."""
+    times = Counter(number for window in windows for number in window.live)
+    return sorted(number for number, count in times.items() if count * 2 >= len(windows))
+
+
+def _default(hole: Hole) -> Json | Missing:
+    if hole.optional:
+        return None
+    known = [v for v in hole.values if not isinstance(v, Missing | Absent)]
+    texts = Counter(canonical(value) for value in known)
+    text, count = max(texts.items(), key=lambda pair: (pair[1], pair[0]), default=("", 0))
+    if count < _SAME * len(hole.values):
+        return Missing()
+    return next(value for value in known if canonical(value) == text)
+
+
+def _schema(hole: Hole, default: Json | Missing) -> dict[str, Json]:
+    known = [v for v in hole.values if not isinstance(v, Missing | Absent)]
+    types = sorted({_TYPES[value.__class__] for value in known})
+    if hole.optional:
+        types = sorted({*types, "null"})
+    if "number" in types and "integer" in types:
+        types.remove("integer")
+    out: dict[str, Json] = {"type": types[0] if len(types) == 1 else list(types)} if types else {}
+    items = sorted({_TYPES[i.__class__] for v in known if isinstance(v, list) for i in v})
+    if len(items) == 1:
+        out["items"] = {"type": items[0]}
+    texts = Counter(canonical(value) for value in known)
+    examples = sorted(texts, key=lambda text: (-texts[text], len(text), text))[:3]
+    said = ", ".join(e if len(e) <= _EXAMPLE else e[:_EXAMPLE] + "..." for e in examples)
+    out["description"] = (
+        "Further keyword arguments; for example " if hole.rest else "For example "
+    ) + said
+    if not isinstance(default, Missing):
+        out["default"] = default
+    return out
+
+
+def _args(holes: Sequence[Hole], names: Sequence[str], row: int) -> dict[str, Json] | None:
+    args: dict[str, Json] = {}
+    for hole, name in zip(holes, names, strict=True):
+        value = hole.values[row]
+        if isinstance(value, Missing):
+            return None
+        if not isinstance(value, Absent):
+            args[name] = value
+    return args
+
+
+def _description(name: str, calls: Sequence[str], gives: Sequence[str], *, prints: bool) -> str:
+    words = name.replace("_", " ")
+    steps = list(dict.fromkeys(call.replace(":", ".").lstrip(".") for call in calls))
+    steps = [step.replace("slice_store", "lines[start:stop] = ...") for step in steps]
+    text = f"{words[:1].upper()}{words[1:]}: {', '.join(steps[:8])}."
+    if gives:
+        return f"{text} Returns {', '.join(gives)}."
+    return f"{text} Returns what it printed." if prints else text
