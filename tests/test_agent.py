@@ -379,3 +379,17 @@ async def test_what_the_table_knows_is_answered_without_the_agent():
     assert (run.output, run.error, run.usage.tokens) == ("refund", None, 0)
     assert run.shown == ("resolutions",)
     assert [(s.tool, s.result) for s in run.steps] == [("resolutions", "refund")]
+
+
+async def test_a_call_of_a_tool_that_is_not_there_is_recorded(tmp_path):
+    spec = AgentSpec(name="a", model="test")
+    model = ScriptedModel([tool_call("look_up", word="moss"), "a plant"])
+    backend = pydantic_backend(spec, model)
+    task = Task(id="t", input="what is moss")
+    run = await execute(
+        spec, task, split=Split.TRAIN, context=select(spec, task), backend=backend
+    )
+    assert run.output == "a plant"
+    (call,) = [step for step in run.steps if isinstance(step, ToolCall)]
+    assert (call.tool, call.args) == ("look_up", {"word": "moss"})
+    assert call.error == "Unknown tool name: 'look_up'"

@@ -84,7 +84,18 @@ def test_a_report_of_the_second_act():
     assert json.loads(json.dumps(report.to_json()))["parts"][0]["with"] == "the tool"
     console = Console(width=80, file=io.StringIO())
     console.print(*_second_act(report))
-    assert console.file.getvalue() == snapshot()
+    assert console.file.getvalue() == snapshot("""\
+                                                                     \n\
+a desk with tools, sealed test  score  95 % interval  tokens per task
+before                          0.000   0.00 to 0.66             1.0k
+only the tool                   0.000   0.00 to 0.66             1.0k
+after                           1.000   0.34 to 1.00              250
+change  +1.000  with 75% fewer tokens  in 1.0 s learned tools: find_article
+        \n\
+“Which?”
+  before  no answer
+  after   find_article, KB-1
+""")
 
 
 def test_a_second_act_without_scores_claims_nothing():

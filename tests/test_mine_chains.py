@@ -2,6 +2,8 @@
 
 import json
 import random
+import sys
+from pathlib import Path
 
 import anyio
 import pytest
@@ -511,3 +513,20 @@ def test_the_places_of_a_value_are_the_plainest_first():
     }
     _, found, _ = places(result, {"abc"})
     assert found == {"abc": [("v",), ("list", 0, "v"), ("deep", "er", "v")]}
+
+
+@pytest.mark.realdata
+def test_real_runs_show_one_chain_and_no_loop():
+    root = Path(__file__).resolve().parents[1]
+    if not (root.parent / "shared" / "data" / "tau_airline").is_dir():
+        pytest.skip("needs ../shared/data/tau_airline beside the checkout")
+    sys.path.append(str(root))  # the benchmarks are beside the tests
+    try:
+        from bench.tools import chains as bench
+    finally:
+        sys.path.remove(str(root))
+    report = bench.measure(quick=True)
+    assert [chain["tool"]["name"] for chain in report["chains"]] == ["get_user_then_reservations"]
+    assert report["tried"]["right_share"] == 1.0
+    assert report["targets"]["replays_exactly"]["met"]
+    assert report["targets"]["no_failure_loop"]["met"]

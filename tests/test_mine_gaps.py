@@ -90,7 +90,9 @@ def test_tasks_are_counted_not_runs() -> None:
 def test_without_a_list_of_tools_an_error_must_say_so(error: str) -> None:
     (finding,) = mine_gaps(_asking(error=error))
     assert finding.data["asked_for"][0]["name"] == "get_weather"  # type: ignore[index, call-overload]
-    assert mine_gaps(_asking(error="city not found")) == ()
+    for nobody_knows in (None, []):
+        assert mine_gaps(_asking(error="city not found"), tools=nobody_knows) == ()
+    assert len(mine_gaps(_asking(error="city not found"), tools=["book"])) == 1
 
 
 def test_an_error_that_ended_the_run_names_the_tool() -> None:
@@ -138,7 +140,7 @@ def test_spellings_of_one_name_are_one_gap() -> None:
         _run(f"t{i}", _call(name, {}, error="Unknown tool"))
         for i, name in enumerate(["get_weather", "getWeather", "get-weather"])
     ]
-    (finding,) = mine_gaps(runs, tools=[])
+    (finding,) = mine_gaps(runs, tools=["book"])
     assert [asked["name"] for asked in finding.data["asked_for"]] == [  # type: ignore[union-attr, index, call-overload]
         "get-weather",
         "getWeather",

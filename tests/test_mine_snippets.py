@@ -101,6 +101,7 @@ def test_keywords_that_only_some_calls_give_are_optional():
                 "INSTALLED_APPS=['f'], USE_TZ=False",
                 "INSTALLED_APPS=['g'], DEBUG=True",
             ]
+            * 3
         )
     ]
     (finding,) = mine_snippets(sources)
@@ -201,13 +202,13 @@ def test_runs_that_fail_more_than_others_teach_nothing():
         "shutil.make_archive('b{0}', 'zip', root_dir=folder)\nshutil.rmtree(folder)\n"
     )
     good = runs("good", 1.0, edit)
-    bad = runs("bad", 0.0, lambda i: other.format(i))
+    bad = runs("bad", 0.0, other.format)
     found = mine_stream([*good, *bad], [SnippetMiner()])
     assert [f.data["tool"]["name"] for f in found] == ["replace_lines_in_file"]
     assert found[0].data["support"] == {"tasks": 9, "runs": 9, "successes": 9, "failures": 0}
     assert found[0].runs == tuple(f"good{i}" for i in range(9))
     # The same code, from runs that went well, is a tool.
-    again = mine_stream(runs("ok", 1.0, lambda i: other.format(i)), [SnippetMiner()])
+    again = mine_stream(runs("ok", 1.0, other.format), [SnippetMiner()])
     assert len(again) == 1
 
 
@@ -442,7 +443,8 @@ def test_renaming_and_other_values_never_hide_a_recurring_edit_and_replay_gives_
 def test_a_name_that_is_changed_later_is_not_taken_for_its_first_value():
     unit = normal("n = 1\nn += 1\nlines = []\nlines.append(2)\nx = 'a'\nprint(n, lines, x)\n")
     text = ast.unparse(unit.tree)
-    assert "n = 1" in text and "lines = []" in text
+    assert "n = 1" in text
+    assert "lines = []" in text
     assert "print(n, lines, 'a')" in text
 
 

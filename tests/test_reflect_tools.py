@@ -271,6 +271,41 @@ async def test_code_that_failed_its_checks_is_written_anew():
     assert "frist > last" in model.prompts[0]
 
 
+def snippet(code):
+    content = written_item(WrittenTool.model_validate(written(code)), by="x", runs=()).content
+    return Finding(
+        kind="snippet",
+        claim="code that counts leap days recurs",
+        runs=("run-t1", "run-t2"),
+        data={
+            "tool": content,
+            "instances": [{"run": "run-t1", "args": {"first": 1, "last": 30}, "result": 6}],
+        },
+    )
+
+
+async def test_recurring_code_whose_function_fails_is_mended_by_the_model():
+    proposal, model, _ = await write(written(), findings=(snippet(BROKEN),))
+    assert proposal.summary == "a tool `leap_days` for the missing `leap_days`"
+    assert [f.kind for f in proposal.made] == ["reflection", "tool_check"]
+    assert proposal.findings == tuple(f.id for f in proposal.made)
+    assert "frist > last" in model.prompts[0]
+    assert "NameError" in model.prompts[0]
+    assert '"last": 30' in model.prompts[0]
+    proposal, model, _ = await write(findings=(snippet(CODE),))  # mining will propose that one
+    assert (proposal, model.calls) == (None, 0)
+
+
+async def test_the_recorded_result_must_come_out():
+    finding = snippet(BROKEN)
+    wrong = {**finding.data, "instances": [{"args": {"first": 1, "last": 30}, "result": 7}]}
+    odd = Finding(kind="snippet", claim="recurs", runs=("run-t1",), data=wrong)
+    proposal, model, told = await write(written(), written(), findings=(odd,))
+    assert proposal is None
+    assert "gave 6 where 7 was recorded" in model.prompts[1]
+    assert "gave 6 where 7 was recorded" in told[-1].failure
+
+
 async def test_runs_of_tasks_that_may_not_teach_are_never_shown():
     runs = (attempt("t1", 0.0), attempt("a held-out secret", 0.0, run="run-x"))
     finding = gap(runs=("run-x", "run-t1"))

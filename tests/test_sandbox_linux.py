@@ -278,6 +278,17 @@ def tool(size, files):
         assert count <= 50
 
 
+def test_a_link_to_what_cannot_be_granted_is_refused(sandbox, tmp_path):
+    (tmp_path / "innocent").symlink_to("/proc")
+    outcome = sandbox.call(
+        Program(source="def tool():\n    return 1\n", function="tool"),
+        {},
+        permissions=Permissions(read=(str(tmp_path / "innocent"),)),
+    )
+    assert outcome.failure.what is What.REFUSED
+    assert "cannot be granted" in outcome.failure.message
+
+
 @pytest.mark.parametrize(
     "path", ["/", "/proc", "/proc/1", "/sys", "/dev", "/scratch", "/no/such/folder"]
 )

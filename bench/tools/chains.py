@@ -114,7 +114,8 @@ def tried(found: Sequence[Finding], taken: Sequence[ScoredRun], known: Database)
     argument, one that the chain made.
     """
     tally = Tally()
-    chains = [Chain.from_json(f.data["tool"]["body"]) for f in found]  # type: ignore[index,call-overload]
+    data: list[Any] = [finding.data for finding in found]
+    chains = [Chain.from_json(each["tool"]["body"]) for each in data]
     for scored in taken:
         _try_run(chains, scored, known, tally)
     return {
@@ -147,7 +148,7 @@ def _try_run(chains: Sequence[Chain], scored: ScoredRun, known: Database, tally:
         if at in gone or not fitting or _failed(first):
             continue
         chain = fitting[0]  # the findings' order: what saves most
-        made = _made(chain, dict(first.args), states[at])  # type: ignore[arg-type,call-overload]
+        made = _made(chain, dict(first.args), states[at])  # type: ignore[arg-type]
         tally.triggered += 1
         tally.made += len(made)
         asked = {_key(c.tool, c.args) for c in calls[at:]}
@@ -174,7 +175,7 @@ def _judge(  # noqa: PLR0917 - one trigger with what is around it
     run: str,
 ) -> None:
     """Count whether the arguments of the agent's own next calls are those that the chain gives."""
-    made = _made(chain, dict(first.args), state)  # type: ignore[arg-type,call-overload]
+    made = _made(chain, dict(first.args), state)  # type: ignore[arg-type]
     again = next((i for i, c in enumerate(later) if c.tool == first.tool), len(later))
     following = [c for c in later[:again] if c.tool == chain.steps[1].tool]
     right = [_key(c.tool, c.args) in made for c in following]

@@ -9,7 +9,7 @@ priority, so that what else runs on the machine hardly counts. `--peers-python` 
 that has the ones this one lacks. Then it makes N calls (10,000) and counts what they left:
 processes, descriptors, mounts, memory. Prints one JSON object.
 
-Next file: `../../docs/results/sandbox-latency.md`.
+Next file: `host.py`.
 """
 
 import argparse

@@ -123,7 +123,7 @@ def made(count: int) -> Iterator[Block]:
 
 def _sources() -> list[str]:
     try:
-        from ..real.miniswe.data import lines, scored
+        from bench.real.miniswe.data import lines, scored
 
         runs = [scored(line).run for line in lines(quick=False)]
     except BadInput:

@@ -5,14 +5,15 @@ them), then the tool with the arguments that mining says, each in the sandbox in
 folder. Equal means: the same files with the same bytes afterwards, the same values of what the
 script reads later, the same printed text but for status lines, and for Django the same settings.
 
-The folder holds what the statements open: made here, since the agents' repositories are not at hand.
-A check of the old text that stops the script (`if lines[3] != "...": sys.exit(1)`) then stops it
-always, and is left out where it does; `Replay.checks_left_out` says so.
+The folder holds what the statements open: made here, since the agents' repositories are not at
+hand. A check of the old text that stops the script (`if lines[3] != "...": sys.exit(1)`) then stops
+it always, and is left out where it does; `Replay.checks_left_out` says so.
 
 Next file: `snippets.py`.
 """
 
 import ast
+import dataclasses
 import re
 import shutil
 from collections.abc import Iterator, Mapping
@@ -111,6 +112,15 @@ def replay(
         checks_left_out=left_out,
         whole=fragment.whole,
     )
+
+
+def broken(tool: Tool) -> Tool:
+    """The tool without its last statement: what a comparison that is any good must notice."""
+    tree = ast.parse(tool.source)
+    function = tree.body[0]
+    assert isinstance(function, ast.FunctionDef)
+    function.body[-1:] = [ast.Pass()]
+    return dataclasses.replace(tool, source=ast.unparse(tree) + "\n")
 
 
 def _difference(tool: Tool, first: Outcome, second: Outcome, says: set[str]) -> str:
@@ -285,9 +295,11 @@ def _says(stmts: list[ast.stmt]) -> set[str]:
     found: set[str] = set()
     for stmt in stmts:
         for node in ast.walk(stmt):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                if node.func.id == "print" and all(isinstance(a, ast.Constant) for a in node.args):
-                    found.add(" ".join(str(a.value) for a in node.args))  # type: ignore[attr-defined]
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+                continue
+            texts = [a.value for a in node.args if isinstance(a, ast.Constant)]
+            if node.func.id == "print" and len(texts) == len(node.args):
+                found.add(" ".join(map(str, texts)))
     return found
 
 

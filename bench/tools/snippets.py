@@ -2,11 +2,12 @@
 
     python -m bench.tools.snippets [--quick]
 
-Mines the inline Python of a coding agent's 362 runs, then replays every occurrence whose arguments
-are known: the agent's own statements and the tool, each in the sandbox on its own copy of a made
-folder (`snippet_replay.py`). Django is the real one, installed once into a cache folder of the
-bench's own with pip. Prints one JSON object; the tools' sources go to stderr. `--quick` mines every
-fourth run and replays ten occurrences of each tool.
+Mines the inline Python of a coding agent's 362 runs, then replays every recorded instance (up to 50
+of a tool) whose arguments are known: the agent's own statements and the tool, each in the sandbox
+on its own copy of a made folder (`snippet_replay.py`). So that the comparison itself is checked,
+each tool is also replayed once without its last statement, which must be noticed. Django is the
+real one, installed once into a cache folder of the bench's own with pip. Prints one JSON object;
+the tools' sources go to stderr. `--quick` mines every fourth run and replays ten instances a tool.
 """
 
 import argparse
@@ -17,19 +18,20 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bench.real.miniswe.data import lines, scored, task
+from bench.tools.snippet_replay import Replay, broken, replay
 from strop.errors import UserMistake
 from strop.mine.calls import calls_of
 from strop.mine.snippets import SnippetMiner
 from strop.mine.snippets.choosing import Candidate
 from strop.sandbox import best_sandbox
 
-from ..real.miniswe.data import lines, scored, task
-from .snippet_replay import Replay, replay
-
 DJANGO = "4.2.30"
+RECORDED = 50  # instances that a finding keeps of a tool: all of these are replayed
 _EDIT = {"open", ".readlines", "slice_store", ".writelines"}
 _BOOTSTRAP = {"django.conf:settings.configure", "django:setup", "django.setup"}
 
@@ -67,23 +69,19 @@ def measure(*, quick: bool) -> dict[str, Any]:
             row = _row(candidate, finding.data)
             print(f"# {row['name']}\n{candidate.tool.source}", file=sys.stderr)
             counts, reasons = Counter[str](), Counter[str]()
+            run = partial(replay, sandbox=sandbox, folder=Path(folder) / "tree", packages=packages)
             for window, args in zip(candidate.tool.windows, candidate.tool.args, strict=True):
                 counts["occurrences"] += 1
                 if args is None:
                     continue
                 counts["replayable"] += 1
-                if quick and counts["replayed"] >= 10:
+                if counts["replayed"] >= (10 if quick else RECORDED):
                     continue
-                done = replay(
-                    candidate.tool,
-                    window,
-                    args,
-                    miner.source(window.block),
-                    sandbox=sandbox,
-                    folder=Path(folder) / "tree",
-                    packages=packages,
-                )
-                _count(done, counts, reasons)
+                source = miner.source(window.block)
+                _count(run(candidate.tool, window, args, source), counts, reasons)
+                if counts["equal"] == 1 and "broken_noticed" not in counts:
+                    done = run(broken(candidate.tool), window, args, source)
+                    counts["broken_noticed"] = int(done.verdict == "differs")
             totals.update(counts)
             rows.append({**row, **dict(counts), "why": dict(reasons.most_common(5))})
     return _report(miner, rows, totals, took, quick=quick, django=packages is not None)
@@ -125,6 +123,7 @@ def _report(
     counts = miner.counts
     edit = next((r for r in rows if set(r["calls"]) == _EDIT), None)
     bootstrap = next((r for r in rows if len(_BOOTSTRAP & set(r["calls"])) == 2), None)
+    working = sum(row.get("equal", 0) > 0 for row in rows)
     ran = totals["replayed"] - totals["original_failed"]
     return {
         "schema": "strop.bench.snippets/1",
@@ -145,11 +144,13 @@ def _report(
             "django_bootstrap": bootstrap is not None
             and {"installed_apps", "databases"} <= set(bootstrap["parameters"]),
             "replayed_equal": [totals["equal"], ran],
+            "broken_tools_noticed": [totals["broken_noticed"], working],
         },
         "met": edit is not None
         and bootstrap is not None
         and totals["equal"] == ran
-        and totals["equal"] > 0,
+        and totals["equal"] > 0
+        and totals["broken_noticed"] == working,
     }
 
 

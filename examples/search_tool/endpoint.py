@@ -27,7 +27,7 @@ ARTICLES = {topic: f"KB-{137 * (n + 11) % 9000 + 1000}" for n, topic in enumerat
 
 
 class _Handler(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
+    def do_GET(self) -> None:
         self.server.asked.append(self.path)  # type: ignore[attr-defined]
         url = urlsplit(self.path)
         query = {name: values[-1] for name, values in parse_qs(url.query).items()}

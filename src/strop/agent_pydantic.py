@@ -188,7 +188,22 @@ class ContextCapability(AbstractCapability[Any]):
         text = "".join(part.content for part in response.parts if isinstance(part, TextPart))
         if text:
             self.trace.add(Message(role="assistant", content=str(salvaged(text))))
+        self._add_unknown(request_context, response)
         return response
+
+    def _add_unknown(self, asked: ModelRequestContext, response: ModelResponse) -> None:
+        """Calls of tools that there are none of: Pydantic AI answers those itself, unseen."""
+        parameters = asked.model_request_parameters
+        offered = {t.name for t in (*parameters.function_tools, *parameters.output_tools)}
+        for part in response.parts:
+            if isinstance(part, ToolCallPart) and part.tool_name not in offered:
+                self.trace.add(
+                    ToolCall(
+                        tool=part.tool_name,
+                        args=salvaged(part.args),
+                        error=f"Unknown tool name: {part.tool_name!r}",
+                    )
+                )
 
     async def after_tool_execute(
         self,

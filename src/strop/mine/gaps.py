@@ -84,9 +84,9 @@ def mine_gaps(
 
     Args:
         runs: Scored runs in any order; read once, none is kept.
-        tools: Names of the tools that the agent has. `None` where nobody knows: then only an error
-            that says so makes a tool missing. A tool that any run called with success exists,
-            whatever this says.
+        tools: Names of the tools that the agent has. `None` or none where nobody knows, as of
+            traces from elsewhere: then only an error that says so makes a tool missing. A tool that
+            any run called with success exists, whatever this says.
         tasks: Tasks by id, for their categories.
         good: Score from which a run counts as having ended well: such a run lacked nothing.
         poor: Score under which it counts as having ended badly.
@@ -115,7 +115,7 @@ class GapMiner:
         poor: float = 0.7,
         threshold: int = 3,
     ) -> None:
-        self._tools, self._tasks = None if tools is None else frozenset(tools), tasks or {}
+        self._tools, self._tasks = frozenset(tools) if tools else None, tasks or {}
         self._good, self._poor, self._threshold = good, poor, threshold
         self._works: set[str] = set()
         self._held: dict[str, _Gap] = {}

@@ -10,20 +10,23 @@ Next file: `mine/confusions.py`.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
 
-from strop.jsonvalue import Json, as_text, is_object
+from strop.jsonvalue import Json, JsonObject, as_text, is_object
 from strop.mine.calls import CODE, calls_of
 from strop.mine.failures.trust import quotable, structured
 from strop.mine.finding import Finding
 from strop.resolution import TABLE
 from strop.run import Run, ScoredRun
 
-__all__ = ["mine_answers"]
+__all__ = ["mine_answers", "shown_steps"]
 
 _MOST_STEPS = 12  # a demonstration that goes on longer crowds out the task itself
 _MOST_RESULT = 600  # characters of each result
 _MOST_TEXT = 2000  # characters of one argument
 _DEEPEST = 12
+_NOTHING: Mapping[int, tuple[str, JsonObject]] = MappingProxyType({})
 _PROSE = "..."  # what stands for words that are not shown
 
 
@@ -79,7 +82,7 @@ def mine_answers(
 
 def _success(scored: ScoredRun) -> dict[str, Json]:
     answer = _answer(scored, scored.run.output)
-    steps = _steps(scored.run)
+    steps = shown_steps(scored.run)
     return {**answer, "steps": steps} if steps else answer
 
 
@@ -87,12 +90,28 @@ def _answer(scored: ScoredRun, output: Json) -> dict[str, Json]:
     return {"output": output, "run": scored.run.id}
 
 
-def _steps(run: Run) -> list[Json]:
-    """The calls that led to a good answer, without those that failed.
+def shown_steps(
+    run: Run, *, instead: Mapping[int, tuple[str, JsonObject]] = _NOTHING
+) -> list[Json]:
+    """The calls that led to a good answer, without those that failed, as a demonstration has them.
 
-    None where they are many, and where one of them is not to be shown.
+    Args:
+        run: The run.
+        instead: Calls to show as a call of another tool, by position in the run: its name and
+            arguments. Code is shown no other way.
+
+    Returns:
+        Objects with ``tool``, ``args`` and ``result``; none where they are many, and where one of
+        them is not to be shown.
     """
-    calls = [c for c in calls_of(run) if c.error is None and c.tool not in (CODE, TABLE)]
+    calls = [
+        replace(c, tool=instead[c.position][0], args=instead[c.position][1])
+        if c.position in instead
+        else c
+        for c in calls_of(run)
+        if c.error is None
+    ]
+    calls = [c for c in calls if c.tool not in (CODE, TABLE)]
     if len(calls) > _MOST_STEPS:
         return []
     asked = as_text(run.input)

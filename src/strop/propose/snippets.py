@@ -8,7 +8,7 @@ No model is asked.
 Next file: `propose/descriptions.py`.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import anyio.to_thread
@@ -16,11 +16,12 @@ import anyio.to_thread
 from strop.errors import BadInput
 from strop.jsonvalue import Json, JsonObject, is_object
 from strop.mine import Finding
+from strop.mine.successes import shown_steps
 from strop.propose.brief import Brief
 from strop.propose.proposal import Proposal
 from strop.propose.tool_checks import ToolCheck, check_tool, instances_of, validation_finding
 from strop.sandbox.base import Sandbox
-from strop.spec import Add, Change, Item, Kind, Provenance, Trust
+from strop.spec import Add, Change, Item, Kind, Provenance, Revise, Trust
 from strop.tools.effects import infer_needs
 from strop.tools.identity import code_digest, needs_of, program_of
 
@@ -55,28 +56,29 @@ class MinedSnippets:
         Those that failed are beside the proposal as findings of kind ``tool_check``; where there
         is no proposal there is nothing to keep them beside, and they are lost.
         """
-        changes: list[Change] = []
+        added: list[Add] = []
         used: list[str] = []
         failed: list[Finding] = []
         untried = 0
         for finding, item in self._candidates(brief):
-            if len(changes) == self.limit:
+            if len(added) == self.limit:
                 break
             check = await anyio.to_thread.run_sync(self._check, finding, item)
             if not check.ok:
                 failed.append(validation_finding(item, check, finding.runs))
                 continue
-            changes.append(Add(item=item))
+            added.append(Add(item=item))
             used.append(finding.id)
             untried += check.validation is None
-        if not changes:
+        if not added:
             return None
+        changes: list[Change] = [*added, *_demonstrated(brief, added, used)]
         return Proposal(
             parent=brief.spec.id,
             changes=tuple(changes),
             findings=tuple(used),
             proposer=self.name,
-            summary=_summary(len(changes), untried),
+            summary=_summary(len(added), untried),
             made=tuple(failed),
         )
 
@@ -108,6 +110,41 @@ class MinedSnippets:
             digests.add(digest)
             found.append((finding, item))
         return found[: self.limit * _TRIES]
+
+
+def _demonstrated(brief: Brief, added: Sequence[Add], used: Sequence[str]) -> list[Change]:
+    """Examples from the runs that wrote the code, showing a call of the tool in its place.
+
+    An agent that is shown no call of a tool goes on as it did.
+    """
+    instead: dict[str, dict[int, tuple[str, JsonObject]]] = {}
+    findings = {finding.id: finding for finding in brief.findings}
+    for change, finding in zip(added, used, strict=True):
+        name = str(change.item.content["name"])
+        for run, position, args in _calls_of(findings[finding]):
+            instead.setdefault(run, {})[position] = (name, args)
+    runs = {scored.run.id: scored.run for scored in brief.runs}
+    changes: list[Change] = []
+    for item in brief.spec.of_kind(Kind.EXAMPLE):
+        shown_by = next((run for run in item.provenance.runs if run in instead), None)
+        if item.protected or item.provenance.corrected or shown_by not in runs:
+            continue
+        steps = shown_steps(runs[shown_by], instead=instead[shown_by])
+        if steps and steps != item.content.get("steps"):
+            told = replace(item, content={**item.content, "steps": steps})
+            changes.append(Revise(item_id=item.id, item=told))
+    return changes
+
+
+def _calls_of(finding: Finding) -> Iterator[tuple[str, int, JsonObject]]:
+    """Run, position and arguments of the code that a finding's tool stands for, where it was run
+    by itself: what else a call did would be missing.
+    """
+    instances = finding.data.get("instances")
+    for each in instances if isinstance(instances, list) else ():
+        match each:
+            case {"run": str(run), "position": int(position), "args": dict(args), "result": _}:
+                yield run, position, args
 
 
 def snippet_item(finding: Finding) -> Item | None:

@@ -204,9 +204,11 @@ def _is_sound(step: Step, grown: Grown, names: Names, rules: ChainRules) -> bool
     from_result = any(not isinstance(s, Ref) or not names.paths[s.path][0] for s in tied)
     if unknown and (step.fan is not None or not only_reads(names.tools[step.tool], rules.reads)):
         return False
-    # The same tool again with a value that nothing explains is a second guess, not a step.
+    # The same tool again with a value that nothing explains is a second guess, not a step; and with
+    # the second item of a list, it is half of going through the list.
     again = any(step.tool == earlier.tool for earlier in grown.steps)
-    return not again or (from_result and not unknown)
+    picked = any(type(p) is int for s in tied if isinstance(s, Ref) for p in names.paths[s.path][1])
+    return not again or (from_result and not unknown and not picked)
 
 
 def _sample(occurrences: Sequence[Occurrence]) -> Sequence[Occurrence]:

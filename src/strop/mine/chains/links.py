@@ -7,7 +7,7 @@ Next file: `mine/chains/records.py`.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import TypeAlias
 
@@ -23,7 +23,7 @@ from strop.mine.chains.leaves import (
     tokens,
 )
 
-__all__ = ["MASK", "SHIFT", "Allowed", "Found", "Names"]
+__all__ = ["MASK", "SHIFT", "Allowed", "Found", "Names", "earlier"]
 
 SHIFT = 20
 MASK = (1 << SHIFT) - 1
@@ -33,6 +33,7 @@ _PATHS = 200_000  # different paths in all
 
 Allowed: TypeAlias = Mapping[str, AbstractSet[str]]
 """By a tool, those whose results and arguments its own arguments may come from."""
+Earlier: TypeAlias = Collection[int]
 _Value: TypeAlias = str | int | float
 
 
@@ -76,10 +77,22 @@ class Names:
         return known
 
 
+def earlier(tools: Sequence[str], allowed: Allowed | None) -> list[Earlier]:
+    """For each call of a run, by its tool: the calls that its values may come from."""
+    if allowed is None:
+        return [range(max(0, at - _WINDOW), at) for at in range(len(tools))]
+    out: list[Earlier] = []
+    for at, tool in enumerate(tools):
+        of = allowed.get(tool)
+        near = range(max(0, at - _WINDOW), at)
+        out.append(frozenset(s for s in near if tools[s] in of) if of else ())
+    return out
+
+
 class Found:
     """The links of one run; `lengths` has the number of items of lists that values stand in.
 
-    Where it is `allowed` to look at some pairs of tools only, it does.
+    Values of a call are looked for in those that `before` names for it (`earlier`) only.
     """
 
     def __init__(
@@ -87,23 +100,16 @@ class Found:
         calls: Sequence[Call],
         flat: Sequence[Sequence[tuple[Path, Json]]],
         names: Names,
-        allowed: Allowed | None = None,
+        before: Sequence[Earlier],
     ) -> None:
         self.lengths: dict[int, int] = {}
         self._names = names
-        self._tools = [call.tool for call in calls]
-        self._allowed = allowed
-        read = (
-            None
-            if allowed is None
-            else set[str]().union(*(allowed.get(t, ()) for t in self._tools))
-        )
+        self._before = before
+        read = set[int]().union(*before)
         self._texts = [
             (at, text)
-            for at, call in enumerate(calls)
-            if call.error is None
-            and (read is None or call.tool in read)
-            and (text := searchable(call.result)) is not None
+            for at in sorted(read)
+            if calls[at].error is None and (text := searchable(calls[at].result)) is not None
         ]
         self._hits: dict[_Value, list[int]] = {}
         self._cuts: dict[str, list[tuple[int, int]]] = {}
@@ -111,9 +117,9 @@ class Found:
         self._boxes: defaultdict[int, list[Json]] = defaultdict(list)
         self._args: dict[object, list[tuple[int, Path]]] = {}
         for at, its in enumerate(flat):
-            if self.may_have(at):
+            if before[at]:
                 self._look(at, its)
-            if calls[at].error is None and (read is None or self._tools[at] in read):
+            if at in read and calls[at].error is None:
                 for path, value in its:
                     self._args.setdefault(_key(value), []).append((at, path))
         # By value, and by the identity of an object or list: links, the latest call first.
@@ -121,24 +127,20 @@ class Found:
         for source in sorted(self._wanted, reverse=True):
             self._read(source, calls[source].result)
 
-    def may_have(self, at: int) -> bool:
-        """Whether a call may have links at all."""
-        return at > 0 and (self._allowed is None or self._tools[at] in self._allowed)
-
     def links(self, at: int, path: Path, value: Json) -> list[int]:
         """Where a leaf of a call may come from: results, then arguments, the latest first."""
         if value is None or value is True or value is False:
             return []
         box = isinstance(value, dict | list)
         held = self._in_results.get(id(value) if box else value, ())
-        out = [link for link in held if link >> SHIFT < at]
+        out = [link for link in held if link >> SHIFT in self._before[at]]
         shared = self._args.get(_key(value), ())
         if len(shared) == 1 and shared[0][0] == at:
             return out
         # A small value in another call's arguments says little; under the same name it may.
         telling = bool(value) if box else is_telling(value)
         for source, other in reversed(shared):
-            if at - _WINDOW <= source < at and (telling or other == path):
+            if source in self._before[at] and (telling or other == path):
                 number = self._names.path(other, of_args=True)
                 if number is not None:
                     out.append(source << SHIFT | number)
@@ -146,8 +148,8 @@ class Found:
 
     def of_piece(self, at: int, word: str) -> list[int]:
         """Where a word of a text stands in earlier results, as a text or as a number."""
-        values = _as_values(word)
-        return [k for v in values for k in self._in_results.get(v, ()) if k >> SHIFT < at]
+        values, before = _as_values(word), self._before[at]
+        return [k for v in values for k in self._in_results.get(v, ()) if k >> SHIFT in before]
 
     def cut(self, text: str) -> list[tuple[int, int]]:
         """The words of a text that were looked for."""
@@ -189,12 +191,7 @@ class Found:
             for way in more:
                 hits += [s for s, text in self._texts if way in text and s not in hits]
             self._hits[value] = hits
-        if not hits:
-            return hits
-        tools = None if self._allowed is None else self._allowed[self._tools[at]]
-        return [
-            s for s in hits if at - _WINDOW <= s < at and (tools is None or self._tools[s] in tools)
-        ]
+        return [s for s in hits if s in self._before[at]] if hits else hits
 
     def _read(self, source: int, result: Json) -> None:
         """The links to one result."""

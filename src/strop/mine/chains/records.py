@@ -13,7 +13,7 @@ from typing import NamedTuple
 from strop.jsonvalue import Json, is_object
 from strop.mine.calls import CODE, Call
 from strop.mine.chains.leaves import Path, leaves
-from strop.mine.chains.links import SHIFT, Allowed, Found, Names
+from strop.mine.chains.links import SHIFT, Allowed, Found, Names, earlier
 from strop.resolution import TABLE
 
 __all__ = ["LONG", "Called", "Leaf", "Record", "Recorder", "Template"]
@@ -83,17 +83,15 @@ class Recorder:
     ) -> Record:
         """A run's calls with their links; between the pairs of tools only that are `allowed`."""
         taken = [c for c in calls if c.tool not in _APART][:_CALLS]
-        looked = None if allowed is None else allowed.keys() | set[str]().union(*allowed.values())
+        before = earlier([call.tool for call in taken], allowed)
+        looked = set[int]().union(*before, (at for at, its in enumerate(before) if its))
         flat = [
-            list(leaves(c.args))
-            if is_object(c.args) and (looked is None or c.tool in looked)
-            else []
-            for c in taken
+            list(leaves(call.args)) if at in looked and is_object(call.args) else []
+            for at, call in enumerate(taken)
         ]
-        found = Found(taken, flat, self.names, allowed)
+        found = Found(taken, flat, self.names, before)
         linked = [
-            self._linked(at, its, found) if found.may_have(at) else _NONE
-            for at, its in enumerate(flat)
+            self._linked(at, its, found) if before[at] else _NONE for at, its in enumerate(flat)
         ]
         tied = [{link >> SHIFT for ends in its for link in _all(ends)} for its in linked]
         needed = set[int]().union(*tied)

@@ -45,6 +45,7 @@ def blocks_of(calls: Sequence[Call], *, task: str, run: str) -> tuple[Block, ...
     """The Python in a run's calls, in order."""
     blocks = []
     for number, call in enumerate(calls):
+        found: tuple[Inline, ...]
         if call.tool == CODE:
             source = call.args.get("source") if is_object(call.args) else None
             if isinstance(source, str):

@@ -1,11 +1,11 @@
 """Which candidates become tools: those that save text, are not the same again, and fail no more.
 
 The saving is that of a minimum description length (Rissanen 1978): what the statements and their
-imports take as text, less the calls that would stand in their place, less the tool itself. One occurrence per task is
-counted, as with support. Candidates are taken best first; one whose occurrences are mostly taken
-already, or that calls what a taken one calls, is dropped; one around taken ones stays if it saves
-more than they do (a greedy cover, as in Bowers et al.,
-"Top-Down Synthesis for Library Learning", POPL 2023).
+imports take as text, less the calls that would stand in their place, less the tool itself. One
+occurrence per task is counted, as with support. Candidates are taken best first; one whose
+occurrences are mostly taken already, or that calls what a taken one calls, is dropped; one around
+taken ones stays if it saves more than they do (a greedy cover, as in Bowers et al., "Top-Down
+Synthesis for Library Learning", POPL 2023).
 
 Next file: `mine/snippets/needs.py`.
 """

@@ -5,7 +5,7 @@ Level by level, as in Agrawal and Srikant, "Fast Algorithms for Mining Associati
 that one run that tries a thing ten times says it once. Numbers in, numbers out; what the statements
 say is not known here.
 
-Next file: `mine/snippets/windows.py`.
+Next file: `mine/snippets/results.py`.
 """
 
 from collections.abc import Iterator

@@ -37,6 +37,7 @@ _ALL = 512  # and of one that is chosen
 _BUDGET = 8_000  # occurrences that are looked at in all, each time
 _MOST = 40  # findings
 _INSTANCES = 50  # instances in a finding
+_PRINTED = 2_000  # characters of what a block printed
 _LARGEST = 20_000  # characters of an instance's arguments
 _TEXT = 512 * 2**20  # bytes of compressed text that are kept; later blocks are counted only
 
@@ -164,9 +165,7 @@ class SnippetMiner:
                 task=self._task_ids.setdefault(block.task, len(self._task_ids)),
                 run=self._run_ids.setdefault(block.run, len(self._run_ids)),
                 position=block.position,
-                printed=block.printed
-                if block.printed is not None and len(block.printed) < 10_000
-                else None,
+                printed=None if block.printed is None else block.printed[:_PRINTED],
             )
         )
         for index, row in enumerate(shapes):
@@ -189,9 +188,9 @@ class SnippetMiner:
             ``parameters``, ``body`` of kind ``code``, ``needs``), ``support`` (``tasks``, ``runs``,
             ``successes``, ``failures``; all occurrences count), ``saving`` (characters over one
             occurrence per task) and ``instances``: up to 50 of ``run``, ``task``, ``position`` (the
-            step), ``lines`` (of the block), ``args`` (null where they are only known when the code
-            runs), ``replayable``, and ``result`` where the trace tells it and the tool touches no
-            files.
+            step), ``block`` (its number), ``lines`` (of the block), ``args`` (null where they are
+            only known when the code runs), ``replayable``, and ``printed``: what the whole block
+            printed, where the trace tells, else null.
         """
         return tuple(self._finding(c, name) for c, name in _named(self.candidates()))
 
@@ -311,9 +310,10 @@ class SnippetMiner:
                     "lines": list(window.lines),
                     "args": args if short else None,
                     "replayable": short,
+                    "printed": held.printed,
                 }
             )
-        supported = len({held_task for held_task in candidate.tasks})
+        supported = len(candidate.tasks)
         return Finding(
             kind="snippet",
             claim=f"{supported} tasks run the same code, which `{name}` would do in one call",

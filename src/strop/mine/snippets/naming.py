@@ -1,7 +1,8 @@
 """Names for a mined tool, its parameters and its variables; always the same for the same windows.
 
-A parameter is called what agents called its value, or the keyword it was given by, or what its place
-says (the first argument of `open` is a path). A tool is called for what it calls, as a verb phrase.
+A parameter is called what agents called its value, or the keyword it was given by, or what its
+place says (the first argument of `open` is a path). A tool is called for what it calls, as a verb
+phrase.
 Nothing here looks at what the code means.
 
 Next file: `mine/snippets/writing.py`.

@@ -5,8 +5,8 @@ Done to the syntax tree: imports are taken out (and remembered), documentation a
 for a literal replaced by it (constant propagation; Aho, Lam, Sethi and Ullman, *Compilers*, 2nd
 ed., 9.4). So ``path = "a.py"`` far above ``open(path)`` is ``open("a.py")`` in both. The name is
 remembered: it is what the agent called the value. Left out as well, since what follows does not
-depend on them: status lines (``print("done")``) and checks that only ever stop the script. Nothing is
-run.
+depend on them: status lines (``print("done")``) and checks that only ever stop the script. Nothing
+is run.
 
 Next file: `mine/snippets/trees.py`.
 """
@@ -163,7 +163,7 @@ class _Names:
             elif cls is ast.Call:
                 _without_default_mode(cast("ast.Call", node))
             shared = shared or cls in _REPEATS
-            for name in _fields(cls):
+            for name in _FIELDS.get(cls) or _fields(cls):
                 value = getattr(node, name)
                 kind = value.__class__
                 if kind in _LEAVES or value is None:
@@ -242,7 +242,7 @@ _BINDERS = {
 
 def _without_default_mode(call: ast.Call) -> None:
     """``open(path, "r")`` is ``open(path)``."""
-    if call.func.__class__ is ast.Name and cast("ast.Name", call.func).id == "open":
+    if call.func.__class__ is ast.Name and call.func.id == "open":
         mode = call.args[1] if len(call.args) == 2 else None
         if isinstance(mode, ast.Constant) and mode.value == "r":
             call.args.pop()
@@ -299,9 +299,9 @@ def _is_status(value: ast.expr) -> bool:
     """``print("Done.")``: it says the same whatever happened."""
     if value.__class__ is not ast.Call:
         return False
-    call = cast("ast.Call", value)
+    call = value
     func = call.func
-    if func.__class__ is not ast.Name or cast("ast.Name", func).id != "print":
+    if func.__class__ is not ast.Name or func.id != "print":
         return False
     return not call.keywords and all(kind_of(arg) == "s" for arg in call.args)
 

@@ -16,18 +16,23 @@ from strop.mine.snippets.values import kind_of
 __all__ = ["opaque_names"]
 
 _BUILTINS = frozenset(
-    "len int float str bool sorted list sum min max round abs any all repr ord chr divmod".split()
+    "len int float str bool sorted list sum min max round abs any all repr ord chr".split()  # noqa: SIM905 - words
 )
 _METHODS = frozenset(
-    "read readline readlines splitlines strip lstrip rstrip replace join split rsplit format count"
-    " index find rfind startswith endswith lower upper title copy read_text getvalue hexdigest"
-    " decode isdigit expandtabs".split()
+    (  # noqa: SIM905 - words
+        "read readline readlines splitlines strip lstrip rstrip replace join split rsplit format"
+        " count index find rfind startswith endswith lower upper title copy read_text getvalue"
+        " hexdigest decode isdigit expandtabs"
+    ).split()
 )
 _PLAIN = frozenset(
-    "json:loads json.loads json:dumps json.dumps json:load json.load os:listdir os.listdir os:getcwd os.getcwd re:findall"
-    " re.findall re:sub re.sub os.path:join os.path:exists time:time time.time platform:platform"
-    " os:path.join os.path.join os.path.exists os.path.isfile os.path.dirname os.path.basename"
-    " os.path.abspath os.path.getsize textwrap:dedent textwrap.dedent shutil.which".split()
+    (  # noqa: SIM905 - words
+        "json:loads json.loads json:dumps json.dumps json:load json.load os:listdir os.listdir"
+        " os:getcwd os.getcwd re:findall re.findall re:sub re.sub os.path:join os.path:exists"
+        " time:time time.time os:path.join os.path.join os.path.exists os.path.isfile"
+        " os.path.dirname os.path.basename os.path.abspath os.path.getsize textwrap:dedent"
+        " textwrap.dedent platform.platform platform.system platform.machine shutil.which"
+    ).split()
 )
 _FIELDS = frozenset(
     ("stdout", "stderr", "returncode", "lineno", "version", "__name__", "__version__")
@@ -44,7 +49,9 @@ def opaque_names(stmts: Sequence[ast.stmt], unit: Unit) -> set[str]:
     return {name for name, is_plain in plain.items() if not is_plain}
 
 
-def _bind(node: ast.AST, unit: Unit, plain: dict[str, bool]) -> None:
+def _bind(  # noqa: C901 - a case per statement
+    node: ast.AST, unit: Unit, plain: dict[str, bool]
+) -> None:
     def note(target: ast.AST, value: bool) -> None:  # noqa: FBT001 - one helper, used below
         for name in ast.walk(target):
             if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store):
@@ -67,7 +74,9 @@ def _bind(node: ast.AST, unit: Unit, plain: dict[str, bool]) -> None:
                 plain[name] = False
 
 
-def _is_plain(node: ast.expr, unit: Unit, known: Callable[[str], bool | None]) -> bool:
+def _is_plain(  # noqa: C901, PLR0912 - a case per expression
+    node: ast.expr, unit: Unit, known: Callable[[str], bool | None]
+) -> bool:
     if isinstance(node, _VALUES) or kind_of(node) is not None:
         return True
     match node:

@@ -15,6 +15,7 @@ from typing import cast
 from strop.mine.snippets.normal import Unit, statements_in
 from strop.mine.snippets.trees import (
     BUILTINS,
+    FIELDS,
     OWN_NAMES,
     fields_of,
     is_open_call,
@@ -26,8 +27,10 @@ __all__ = ["Shape", "shapes_of"]
 
 # What a function of its own cannot do as the script did, or must not do.
 _BANNED = frozenset(
-    ("exec", "eval", "compile", "globals", "locals", "vars", "input", "breakpoint", "exit", "quit")
-    + ("__file__", "__name__", "__import__", "super", "help", "dir")
+    (  # noqa: SIM905 - words
+        "exec eval compile globals locals vars input breakpoint exit quit super help dir"
+        " __file__ __name__ __import__"
+    ).split()
 )
 _BANNED_CALLS = frozenset(("sys:exit", "os:_exit", "sys.exit", "os._exit"))
 _BODIES = frozenset(("body", "orelse", "finalbody"))
@@ -125,7 +128,7 @@ class _Shaper:
             self._bad = True
         parts: list[object] = [cls]
         own = OWN_NAMES.get(cls)
-        for name in fields_of(cls):
+        for name in FIELDS.get(cls) or fields_of(cls):
             value = getattr(node, name, None)
             if value.__class__ is list:
                 parts.append(len(value))
@@ -165,14 +168,14 @@ class _Shaper:
 
     def _call(self, call: ast.Call) -> int:
         func = call.func
-        if func.__class__ is not ast.Name or cast("ast.Name", func).id != "print":
+        if func.__class__ is not ast.Name or func.id != "print":
             self._works = True
             if func.__class__ is ast.Name:
-                self._bad |= self._is_unknown(cast("ast.Name", func).id)
+                self._bad |= self._is_unknown(func.id)
         parts: list[object] = [ast.Call, self._of(func)]
-        if func.__class__ is ast.Attribute and isinstance(func.value, ast.Name):  # type: ignore[attr-defined]
-            found = self._unit.imports.get(func.value.id)  # type: ignore[attr-defined]
-            if found is not None and f"{found.path}.{func.attr}" in _BANNED_CALLS:  # type: ignore[attr-defined]
+        if func.__class__ is ast.Attribute and isinstance(func.value, ast.Name):
+            found = self._unit.imports.get(func.value.id)
+            if found is not None and f"{found.path}.{func.attr}" in _BANNED_CALLS:
                 self._bad = True
         parts += [self._of(item) for item in call.args]
         if keeps_mode(call) and isinstance(call.args[1], ast.Constant):

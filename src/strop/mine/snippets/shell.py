@@ -21,7 +21,8 @@ _TARGET = re.compile(
     r"(?<!>)>[ \t]{0,8}[\"']?([^\s\"';&|<>]{1,300}\.py)\b|\btee[ \t]+(\S{1,300}\.py)\b"
 )
 _DASH_C = re.compile(
-    r"(?:^|[\s;&|(/])python[\d.]{0,6}[ \t]+(?:-[A-BD-Za-bd-z]\S{0,40}[ \t]+){0,4}-c[ \t]+(['\"])"
+    r"(?:^|[\s;&|(/])python[\d.]{0,6}[ \t]+"
+    r"(?:-(?:[WX][ \t]{0,4}\S{1,40}|[A-BD-VYZa-bd-z]\S{0,40})[ \t]+){0,4}-c[ \t]+(['\"])"
 )
 _EXPANDS = re.compile(r"(?<!\\)(?:\\\\){0,40}[$`]")
 _ESCAPED = re.compile(r"\\([\\$`\"\n])")
@@ -53,6 +54,7 @@ def _found(command: str) -> Iterator[Inline]:
     lines = command.split("\n")
     number = 0
     plain: list[str] = []  # lines that are no here-document's
+    seen = False
     while number < len(lines):
         line = lines[number]
         opened = _HEREDOC.search(line)
@@ -76,11 +78,10 @@ def _found(command: str) -> Iterator[Inline]:
             if _EXPANDS.search(source):
                 continue
             source = re.sub(r"\\([\\$`\n])", _unescaped, source)
-        yield from _of_document(
-            line,
-            source,
-            alone="".join(lines[: number - len(body) - 2] + lines[number:]).strip() == "",
-        )
+        # Looked at once at most, for the first of them.
+        alone = not any(plain) and not seen and not "".join(lines[number:]).strip()
+        seen = True
+        yield from _of_document(line, source, alone=alone)
     yield from _dash_c("\n".join(plain))
 
 

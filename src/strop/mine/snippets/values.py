@@ -1,7 +1,7 @@
-"""Literal values in a syntax tree: which nodes hold one, and what it is as JSON.
+r"""Literal values in a syntax tree: which nodes hold one, and what it is as JSON.
 
 A literal here is also what follows from literals alone without running anything: sums, f-strings,
-``"...".splitlines()``, ``[line + "\\n" for line in [...]]``. Agents write the same text in all of
+``"...".splitlines()``, ``[line + "\n" for line in [...]]``. Agents write the same text in all of
 these ways. Only what survives a trip through JSON counts, since a tool's argument has to: a tuple,
 a set, bytes or a dictionary with other keys than texts is no literal, and stays in the code.
 
@@ -36,7 +36,7 @@ def kind_of(node: ast.AST) -> str | None:
     ``d`` object; `None` where it is none.
     """
     if node.__class__ is ast.Constant:  # most are
-        plain = _constant(cast("ast.Constant", node).value)
+        plain = _constant(node.value)
         return None if isinstance(plain, Missing) else _KINDS[plain.__class__]
     if node.__class__ not in _CASES:
         return None
@@ -81,7 +81,7 @@ def node_of(value: Json) -> ast.expr:
             keys=[ast.Constant(value=key) for key in value],
             values=[node_of(item) for item in value.values()],
         )
-    return ast.Constant(value=value)
+    return ast.Constant(value=cast("str | int | float | None", value))
 
 
 def _constant(value: object) -> Json | Missing:
@@ -93,11 +93,11 @@ def _constant(value: object) -> Json | Missing:
     return cast("float", value) if cls is float and math.isfinite(cast("float", value)) else MISSING
 
 
-def _of_constant(node: ast.Constant, env: _Env, depth: int) -> Json | Missing:
+def _of_constant(node: ast.Constant, _env: _Env, _depth: int) -> Json | Missing:
     return _constant(node.value)
 
 
-def _of_name(node: ast.Name, env: _Env, depth: int) -> Json | Missing:
+def _of_name(node: ast.Name, env: _Env, _depth: int) -> Json | Missing:
     return env.get(node.id, MISSING) if env else MISSING
 
 

@@ -56,7 +56,7 @@ class Window:
 def is_hole(node: ast.AST, unit: Unit, own: dict[str, int]) -> bool:
     """Whether a node is something that a caller could give: a literal, or a name from outside."""
     if node.__class__ is ast.Name:
-        name = cast("ast.Name", node).id
+        name = node.id
         return name not in own and not _is_fixed(name, unit)
     return kind_of(node) is not None
 
@@ -192,7 +192,7 @@ def _events(stmt: ast.stmt) -> dict[str, bool]:
     while stack:
         node = stack.pop()
         if node.__class__ is ast.Name:
-            found.setdefault(node.id, node.ctx.__class__ is ast.Load)  # type: ignore[attr-defined]
+            found.setdefault(node.id, node.ctx.__class__ is ast.Load)
         elif isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
             found.setdefault(node.target.id, True)
             stack.append(node.value)

@@ -11,8 +11,8 @@ Models as Tool Makers", ICLR 2024 (arXiv:2305.17126).
 Next file: `propose/reflect/heuristics.py`.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import anyio.to_thread
@@ -28,7 +28,7 @@ from strop.propose.reflect.screen import one_line, reflection_finding, run_piece
 from strop.propose.reflect.traces import Shown, cut_middle, plain
 from strop.propose.reflect.written import ToolScreen, WrittenTool, written_item
 from strop.propose.snippets import snippet_item
-from strop.propose.tool_checks import check_tool, instances_of
+from strop.propose.tool_checks import check_tool, instances_of, validation_finding
 from strop.run import ScoredRun, Usage
 from strop.sandbox.base import Sandbox
 from strop.spec import Add, Item, Kind
@@ -41,6 +41,8 @@ __all__ = ["ReflectedTools"]
 _TOOLS_SHOWN = 60
 _LACK_TOKENS = 3000
 _PROBLEMS = 5
+_SNIPPETS = 4
+"""Functions from recurring code that are tried in one cycle: each takes a second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,16 +93,21 @@ class ReflectedTools:
         Raises:
             UserMistake: The model cannot be used as it is configured.
         """
-        lacks = list(_lacks(brief, self.name))[: self.calls]
-        if lacks and Level.SANDBOX not in self.sandbox().levels:
+        lacks = list(_lacks(brief, brief.findings, self.name))[: self.calls]
+        snippets = any(finding.kind == "snippet" for finding in brief.findings)
+        if (lacks or snippets) and Level.SANDBOX not in self.sandbox().levels:
             # Asking costs money, and what cannot be tried is not proposed.
             self.reflector.gave_up("tool", "no sandbox can try a tool here, so none was asked for")
             return None
+        if len(lacks) < self.calls:
+            failed = await anyio.to_thread.run_sync(self._failed, brief)
+            lacks += list(_lacks(brief, failed, self.name))[: self.calls - len(lacks)]
         cost = Usage()
         for lack in lacks:
             item, finding, spent = await self._made(lack, brief)
             cost += spent
             if item is not None and finding is not None:
+                made = (finding,) if lack.finding in brief.findings else (finding, lack.finding)
                 return Proposal(
                     parent=brief.spec.id,
                     changes=(Add(item=item),),
@@ -108,9 +115,29 @@ class ReflectedTools:
                     proposer=self.name,
                     summary=f"a tool `{item.content['name']}` for {lack.label}",
                     cost=cost,
-                    made=(finding,),
+                    made=made,
                 )
         return None
+
+    def _failed(self, brief: Brief) -> tuple[Finding, ...]:
+        """Functions that mining made of recurring code and that fail their checks, as findings."""
+        found = [f for f in brief.findings if f.kind == "snippet"]
+        failed = []
+        for finding in sorted(found, key=lambda f: (-len(f.runs), f.id))[:_SNIPPETS]:
+            item = snippet_item(finding)
+            if item is None:
+                continue  # known to be lacking without trying
+            check = check_tool(
+                item,
+                instances_of(finding.data),
+                sandbox=self.sandbox(),
+                generated=self.generated,
+            )
+            if not check.ok:
+                told = validation_finding(item, check, finding.runs)
+                data = {**told.data, "instances": finding.data.get("instances", [])}
+                failed.append(replace(told, data=data))
+        return tuple(failed)
 
     async def _made(self, lack: _Lack, brief: Brief) -> tuple[Item | None, Finding | None, Usage]:
         """A tool for what is lacking, mended once where it fails."""
@@ -136,7 +163,8 @@ class ReflectedTools:
             template, said = mended.template, mended.value.diagnosis
         if problems or item is None:
             why = problems[0] if problems else "the model gave it up"
-            self.reflector.gave_up(template, f"the tool for {lack.label} was given up: {why}")
+            told = one_line(f"the tool for {lack.label} was given up: {why}", 500)
+            self.reflector.gave_up(template, told)
             return None, None, cost
         finding = reflection_finding(
             template,
@@ -177,11 +205,11 @@ class ReflectedTools:
         return item, check.messages
 
 
-def _lacks(brief: Brief, proposer: str) -> Iterator[_Lack]:
-    """What is lacking and was not tried before: gaps first, each by the number of its tasks."""
+def _lacks(brief: Brief, findings: Iterable[Finding], proposer: str) -> Iterator[_Lack]:
+    """What findings say is lacking and was not tried before: gaps first, then by their runs."""
     names = {_bare(str(tool.content["name"])) for tool in brief.spec.of_kind(Kind.TOOL)}
     found: list[tuple[int, int, str, _Lack]] = []
-    for finding in brief.findings:
+    for finding in findings:
         name = _wanted(finding)
         if name is None or _bare(name) in names:
             continue

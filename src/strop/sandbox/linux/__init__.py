@@ -1,11 +1,10 @@
 """Sandboxes for Linux: confinement by the kernel, in processes forked ahead of the call.
 
 `NamespaceSandbox` holds code to every level; `LandlockSandbox` is for where user namespaces are
-forbidden. In reading order: `plan.py` (permissions to instructions), `pool.py`, `exchange.py`,
-`reply.py`, `backend.py` in the parent; `boot.py`, `worker.py`, `root.py`, `network.py`,
-`landlock.py`, `confine.py`, `seccomp.py`, `runner.py` in the worker.
+forbidden. `plan.py` to `backend.py` run in the parent; `boot.py` to `runner.py` in the worker, with
+the standard library alone.
 
-Next file: `sandbox/linux/backend.py`.
+Next file: `sandbox/linux/plan.py`.
 """
 
 from strop.sandbox.linux.backend import LandlockSandbox, NamespaceSandbox

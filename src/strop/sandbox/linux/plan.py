@@ -2,7 +2,7 @@
 
 Pure but for looking which files exist and who we are. `worker.py` reads what is written here.
 
-Next file: `sandbox/linux/pool.py`.
+Next file: `sandbox/linux/seccomp.py`.
 """
 
 import base64
@@ -87,9 +87,9 @@ def _filter(level: Level, *, any_host: bool) -> str:
 
 def _unfit(path: str, *, namespaces: bool) -> str | None:
     """Why a folder cannot be shown, or `None`."""
-    plain = path.rstrip("/") or "/"
-    if plain in _NOWHERE or any(plain.startswith(f"{root}/") for root in _NOWHERE[1:]):
-        return f"the folder {path!r} cannot be granted; name a folder of files"
+    for plain in (path.rstrip("/") or "/", os.path.realpath(path)):  # where a link leads counts too
+        if plain in _NOWHERE or any(plain.startswith(f"{root}/") for root in _NOWHERE[1:]):
+            return f"the folder {path!r} cannot be granted; name a folder of files"
     if not Path(path).exists():
         return f"the folder {path!r}, which is granted, is not there"
     if not namespaces and not os.access(path, os.R_OK | os.X_OK):

@@ -4,7 +4,7 @@ Each door is a listening socket inside a network namespace where nothing else is
 Whoever connects to it talks to one host and port, chosen by whoever granted it. It looks at no
 byte, and resolves names anew for each connection.
 
-Next file: `sandbox/linux/plan.py`.
+Next file: `sandbox/linux/pool.py`.
 """
 
 import contextlib

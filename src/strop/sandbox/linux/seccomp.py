@@ -8,7 +8,7 @@ they are Landlock's business.
 
 Source: seccomp(2), bpf(4); numbers from asm/unistd_64.h and asm-generic/unistd.h.
 
-Next file: `sandbox/linux/landlock.py`.
+Next file: `sandbox/linux/relay.py`.
 """
 
 import platform

@@ -8,7 +8,7 @@ hears only its parent. Standard library, nothing of Strop.
 What it is asked for comes as JSON on standard input (`pool.py` writes it); over the control
 socket it then gets one byte per child wanted, and answers with the child's descriptors.
 
-Next file: `sandbox/linux/pool.py`.
+Next file: `sandbox/linux/kernel.py`.
 """
 
 import base64
@@ -91,7 +91,9 @@ class _Worker:
         else:
             kernel.unshare(flags)
         socket.sethostname("sandbox")
-        doors = network.listen([(address, port) for address, port in asked["doors"]])
+        # With any host the network is the host's, and only root may touch its loopback.
+        wanted = [(address, port) for address, port in asked["doors"]]
+        doors = [] if asked["any_host"] else network.listen(wanted)
         granted = dict.fromkeys(asked["read"], False) | dict.fromkeys(asked["write"], True)
         owner = None if asked["uid"] is None else (self.proc, uid)
         root.build([*self.libraries, *asked["system"]], granted, asked["texts"], owner=owner)
