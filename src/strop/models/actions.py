@@ -41,8 +41,8 @@ _MOST_RESULT = 1500  # characters of a result that the model is shown
 _MOST_TOLD = 300  # characters of a tool's description, and
 _MOST_OF_PARAMETER = 100  # of a parameter's
 
-_FORM = 'Write one JSON object: {"tool": name, "args": {...}}'
-_OR_ANSWER = '{"answer": ...}'
+_FORM = 'Answer with one JSON object: {"tool": name, "args": {...}} to call a tool'
+_OR_ANSWER = '{"answer": ...} when you know it'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +135,7 @@ def _head(
     tools: Sequence[ToolDefinition],
     parameters: ModelRequestParameters,
 ) -> str:
-    form = f"{_FORM} or {_OR_ANSWER}." if parameters.allow_text_output else f"{_FORM}."
+    form = f"{_FORM}, or {_OR_ANSWER}." if parameters.allow_text_output else f"{_FORM}."
     listed = "\n".join(_told(tool) for tool in tools)
     return "\n\n".join([*instructions, f"{form} Tools:\n{listed}"])
 

@@ -10,7 +10,7 @@ Next file: `propose/composites.py`.
 
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import cast
 
 from strop.chain import Chain
@@ -19,7 +19,7 @@ from strop.expression import Expression
 from strop.jsonvalue import Json, JsonObject, is_object
 from strop.mine import Finding
 from strop.propose.brief import Brief
-from strop.propose.composites import rewritten, steps_of
+from strop.propose.composites import recast, with_steps
 from strop.propose.proposal import Aim, Proposal
 from strop.run import ScoredRun
 from strop.spec import Add, AgentSpec, Change, Item, Kind, Provenance, Revise, Trust
@@ -181,17 +181,7 @@ def _revised(
     """Examples that show the new tools in the place of what they stand for."""
     by_id = {scored.run.id: scored.run for scored in runs}
     for item in spec.of_kind(Kind.EXAMPLE):
-        steps = item.content.get("steps")
-        if item.protected or not isinstance(steps, list) or not all(map(is_object, steps)):
-            continue
-        shown = cast("Sequence[JsonObject]", steps)
-        whole = next((by_id[r] for r in item.provenance.runs if r in by_id), None)
-        full = None if whole is None else steps_of(whole, shown)
-        changed = False
-        for chain, name in chains:
-            new = rewritten(shown, chain, name, full=full)
-            if new is not None:
-                shown, full, changed = new, None, True
-        if changed:
-            content = {**item.content, "steps": list(shown)}
-            yield Revise(item_id=item.id, item=replace(item, content=content))
+        run = next((by_id[r] for r in item.provenance.runs if r in by_id), None)
+        steps = None if item.protected else recast(item.content.get("steps"), chains, run)
+        if steps is not None:
+            yield Revise(item_id=item.id, item=with_steps(item, steps))

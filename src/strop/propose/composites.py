@@ -7,17 +7,20 @@ Next file: `propose/descriptions.py`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 from strop.chain import Chain, ChainStep
+from strop.errors import BadInput
 from strop.expression import Expression, PathMissing, evaluate, read_json
 from strop.jsonvalue import Json, JsonObject, as_text, is_object
 from strop.mine.calls import calls_of
 from strop.mine.chains import only_reads
 from strop.run import Run
+from strop.spec import AgentSpec, Item, Kind
 
-__all__ = ["rewritten", "steps_of"]
+__all__ = ["Learned", "recast", "rewritten", "steps_of", "with_steps"]
 
 _UNKNOWN = "..."
 """What stands for the result of a call that the run did not make: the chain would have."""
@@ -83,6 +86,85 @@ def steps_of(run: Run, steps: Sequence[JsonObject]) -> list[Json] | None:
         else:
             return None
     return results
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learned:
+    """The tools that a spec has learned, as demonstrations show them.
+
+    Attributes:
+        chains: Each chain with its tool's name.
+        names: Names of all learned tools, those of code too.
+    """
+
+    chains: tuple[tuple[Chain, str], ...]
+    names: frozenset[str]
+
+    @classmethod
+    def of(cls, spec: AgentSpec) -> "Learned":
+        """Those of a spec; a chain that cannot be read is shown by nobody."""
+        chains: list[tuple[Chain, str]] = []
+        names: set[str] = set()
+        for item in spec.of_kind(Kind.TOOL):
+            body, name = item.content["body"], str(item.content["name"])
+            if not is_object(body) or body.get("kind") not in ("code", "chain"):
+                continue
+            names.add(name)
+            if body["kind"] == "chain":
+                with suppress(BadInput):
+                    chains.append((Chain.from_json(body), name))
+        return cls(chains=tuple(chains), names=frozenset(names))
+
+    def shown_in(self, example: Item, held: Item | None, run: Run | None) -> Item:
+        """An example as it should be now that these tools are there.
+
+        One that the spec has, and that shows a learned tool on the way to the same answer, stays
+        as it is; a new one shows chains in the place of their calls.
+
+        Args:
+            example: As it was mined.
+            held: The example of that id in the spec.
+            run: The run that it is from.
+        """
+        if held is not None and held.content["output"] == example.content["output"]:
+            steps = held.content.get("steps")
+            kept = isinstance(steps, list) and any(
+                is_object(step) and step.get("tool") in self.names for step in steps
+            )
+            return with_steps(example, steps) if kept else example
+        steps = example.content.get("steps")
+        new = None if not self.chains else recast(steps, self.chains, run)
+        return example if new is None else with_steps(example, new)
+
+
+def recast(
+    steps: Json, chains: Sequence[tuple[Chain, str]], run: Run | None
+) -> list[JsonObject] | None:
+    """A demonstration's steps with each of the chains in the place of its calls.
+
+    Args:
+        steps: As an example holds them.
+        chains: Each with the name of its tool.
+        run: The run that they are from.
+
+    Returns:
+        The steps, or `None` where none of the chains occurs in them.
+    """
+    if not isinstance(steps, list) or not all(map(is_object, steps)):
+        return None
+    shown = cast("Sequence[JsonObject]", steps)
+    full = None if run is None else steps_of(run, shown)
+    changed = False
+    for chain, name in chains:
+        new = rewritten(shown, chain, name, full=full)
+        if new is not None:
+            shown, full, changed = new, None, True
+    return list(shown) if changed else None
+
+
+def with_steps(example: Item, steps: Json) -> Item:
+    """The same example with other calls between question and answer."""
+    return replace(example, content={**example.content, "steps": steps})
 
 
 @dataclass(slots=True)

@@ -9,12 +9,15 @@ Next file: `propose/retirement.py`.
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import cast
 
 from strop.jsonvalue import Json, JsonObject, digest
 from strop.mine import Finding
 from strop.propose.brief import Brief, Tried
+from strop.propose.composites import Learned
 from strop.propose.proposal import Proposal
+from strop.run import Run
 from strop.spec import Add, AgentSpec, Change, Item, Kind, Provenance, Revise, Trust
 from strop.task import Task
 
@@ -24,6 +27,7 @@ RETIRED = "retired:examples"
 """Who takes examples out: `propose/retirement.py`."""
 
 _NAME = "mined:examples"
+_NO_RUNS: Mapping[str, Run] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +37,13 @@ class MinedExamples:
     name: str = _NAME
 
     async def __call__(self, brief: Brief) -> Proposal | None:
-        return propose_examples(brief.spec, brief.findings, brief.tasks, tried=brief.tried)
+        return propose_examples(
+            brief.spec,
+            brief.findings,
+            brief.tasks,
+            tried=brief.tried,
+            runs={scored.run.id: scored.run for scored in brief.runs},
+        )
 
 
 def propose_examples(
@@ -43,6 +53,7 @@ def propose_examples(
     *,
     limit: int = 2000,
     tried: Sequence[Tried] = (),
+    runs: Mapping[str, Run] = _NO_RUNS,
 ) -> Proposal | None:
     """An example for every task with a good or corrected answer that the spec does not show yet.
 
@@ -56,11 +67,14 @@ def propose_examples(
         tasks: The tasks that the findings' answers belong to, by id.
         limit: At most so many new ones, dealt evenly over the tasks' categories.
         tried: Earlier proposals with their verdicts.
+        runs: The runs that the answers are from, by id, as far as they are known: what tools
+            returned in full says more than a demonstration.
 
     Returns:
         The proposal, or `None` when the spec shows all of it already.
     """
     held = {item.id: item for item in spec.of_kind(Kind.EXAMPLE)}
+    learned = Learned.of(spec)
     chosen: list[tuple[Finding, Change]] = []
     for finding in findings:
         if finding.kind not in ("successes", "corrections"):
@@ -69,6 +83,7 @@ def propose_examples(
         # Runs finish in any order; the same examples in the same order are the same spec.
         for task_id, answer in _balanced(answers, tasks)[: limit - len(chosen)]:
             item = _example(tasks[task_id], answer, corrected=finding.kind == "corrections")
+            item = learned.shown_in(item, held.get(item.id), runs.get(str(answer["run"])))
             change = _change(held.get(item.id), item)
             if change is None or (item.id not in held and _retired_before(tried, item)):
                 continue

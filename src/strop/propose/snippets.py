@@ -18,6 +18,7 @@ from strop.jsonvalue import Json, JsonObject, is_object
 from strop.mine import Finding
 from strop.mine.successes import shown_steps
 from strop.propose.brief import Brief
+from strop.propose.composites import with_steps
 from strop.propose.proposal import Proposal
 from strop.propose.tool_checks import ToolCheck, check_tool, instances_of, validation_finding
 from strop.sandbox.base import Sandbox
@@ -131,8 +132,7 @@ def _demonstrated(brief: Brief, added: Sequence[Add], used: Sequence[str]) -> li
             continue
         steps = shown_steps(runs[shown_by], instead=instead[shown_by])
         if steps and steps != item.content.get("steps"):
-            told = replace(item, content={**item.content, "steps": steps})
-            changes.append(Revise(item_id=item.id, item=told))
+            changes.append(Revise(item_id=item.id, item=with_steps(item, steps)))
     return changes
 
 
