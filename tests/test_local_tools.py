@@ -1,6 +1,7 @@
 """Tools under the real embedded model: whatever it writes is an action that fits."""
 
 import json
+import time
 from importlib.util import find_spec
 from typing import Literal
 
@@ -133,9 +134,9 @@ def ping() -> str:
 async def test_arguments_fit_the_schemas_of_real_tools(model, function):
     tool = Tool(function).tool_def
     offered = ModelRequestParameters(function_tools=[tool], allow_text_output=False)
-    for text in ("Go.", 'Say "no" in JSON: {"a": [1,2', "旅行 \U0001f600"):
+    for text in ('Say "no" in JSON: {"a": [1,2', "旅行 \U0001f600"):
         request = [ModelRequest(parts=[UserPromptPart(text)])]
-        response = await model.request(request, {"max_tokens": 400}, offered)
+        response = await model.request(request, {"max_tokens": 150}, offered)
         (part,) = response.parts
         assert isinstance(part, ToolCallPart)
         assert part.tool_name == tool.name
@@ -143,30 +144,22 @@ async def test_arguments_fit_the_schemas_of_real_tools(model, function):
             jsonschema.validate(part.args_as_dict(), tool.parameters_json_schema)
 
 
-async def test_many_tools_cost_little_time(model):
+async def test_a_large_grammar_takes_little_time(model):
     properties = {
-        f"field_{n}": {"type": "string", "enum": [f"v{i}" for i in range(20)]} for n in range(4)
+        f"field_{n}": {"type": "string", "enum": [f"value {i}" for i in range(200)]}
+        for n in range(4)
     }
-    tools = [
-        ToolDefinition(
-            name=f"tool_{n}",
-            parameters_json_schema={
-                "type": "object",
-                "properties": properties,
-                "required": list(properties)[:2],
-            },
-        )
-        for n in range(6)
-    ]
-    settings = {"max_tokens": 4}
-    offered = (
-        ModelRequestParameters(function_tools=tools[:1]),
-        ModelRequestParameters(function_tools=tools),
-    )
+    parameters = {"type": "object", "properties": properties, "required": ["field_0"]}
+    tools = [ToolDefinition(name=f"t{n}", parameters_json_schema=parameters) for n in range(4)]
+    offered = ModelRequestParameters(function_tools=tools, allow_text_output=False)
     request = [ModelRequest(parts=[UserPromptPart("Go.")])]
-    for each in offered:
-        response = await model.request(request, settings, each)
-        assert response.usage.output_tokens == 4
+    seconds = []
+    for _ in range(2):
+        start = time.perf_counter()
+        response = await model.request(request, {"max_tokens": 4}, offered)
+        seconds.append(time.perf_counter() - start)
+    assert response.usage.output_tokens == 4
+    assert seconds[1] < 3  # the prompt is evaluated by then: what is left is the grammar
 
 
 async def test_a_call_that_breaks_off_is_told_as_such(model):
@@ -176,7 +169,7 @@ async def test_a_call_that_breaks_off_is_told_as_such(model):
     assert response.finish_reason == "length"
     (part,) = response.parts
     assert isinstance(part, ToolCallPart)
-    with pytest.raises(ValueError, match="Expecting|Unterminated|delimiter"):
+    with pytest.raises(ValueError, match=r"Expecting|Unterminated"):
         json.loads(str(part.args))
 
 

@@ -116,6 +116,17 @@ def test_long_results_are_cut():
     assert max(len(turn) for turn in written(as_actions(messages, OFFERED).messages)) < 2_000
 
 
+def test_an_enumeration_of_thousands_is_told_in_part_and_held_in_full():
+    values = [f"value {n}" for n in range(5_000)]
+    tool = ToolDefinition(
+        name="pick",
+        parameters_json_schema={"type": "object", "properties": {"v": {"enum": values}}},
+    )
+    actions = as_actions([], ModelRequestParameters(function_tools=[tool]))
+    assert len(written(actions.messages)[0]) < 500
+    assert '\\"value 4999\\"' in actions.grammar
+
+
 def test_tools_that_must_be_called_leave_no_answer():
     offered = ModelRequestParameters(output_tools=[SET], allow_text_output=False)
     actions = as_actions([ModelRequest(parts=[UserPromptPart("Go.")])], offered)

@@ -278,6 +278,30 @@ def tool(size, files):
         assert count <= 50
 
 
+def test_a_granted_folder_may_be_removed_and_made_again(sandbox, tmp_path):
+    for above in (tmp_path, *tmp_path.parents[:2]):
+        above.chmod(0o755)
+    folder = tmp_path / "data"
+    for text in ("first", "second"):
+        folder.mkdir(mode=0o755)
+        (folder / "in.txt").write_text(text)
+        code = "def tool(path):\n    return open(path).read()\n"
+        outcome = sandbox.call(
+            Program(source=code, function="tool"),
+            {"path": str(folder / "in.txt")},
+            permissions=Permissions(read=(str(folder),)),
+        )
+        assert outcome.value == text, outcome.failure
+        (folder / "in.txt").unlink()
+        folder.rmdir()
+    gone = sandbox.call(
+        Program(source=code, function="tool"),
+        {"path": "/x"},
+        permissions=Permissions(read=(str(folder),)),
+    )
+    assert gone.failure.what is What.REFUSED
+
+
 def test_a_link_to_what_cannot_be_granted_is_refused(sandbox, tmp_path):
     (tmp_path / "innocent").symlink_to("/proc")
     outcome = sandbox.call(

@@ -178,7 +178,7 @@ def _kind(schema: JsonObject) -> str:
     """What a parameter takes, in a word or a few."""
     options = schema.get("enum")
     if isinstance(options, list | tuple):
-        return "|".join(_written(option) for option in options)
+        return _line("|".join(_written(option) for option in options), _MOST_OF_PARAMETER)
     if "const" in schema:
         return _written(schema["const"])
     for name in ("anyOf", "oneOf"):

@@ -19,6 +19,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from strop.jsonvalue import JsonObject
 from strop.permission import Level, Permissions
@@ -196,8 +197,11 @@ class _Caller:
     def _slot(self, program: Program, permissions: Permissions, bounds: Bounds) -> Iterator[_Slot]:
         """The slot for these, in use until the block ends."""
         imports = tuple(sorted(set(program.imports)))
-        scratch = (bounds.scratch, bounds.files)  # fixed when the folder is mounted
-        key = (permissions, imports, scratch if permissions.level is not Level.SANDBOX else ())
+        scratch: tuple[int, ...] = (bounds.scratch, bounds.files)  # fixed when it is mounted
+        # A folder that was removed and made again is another one, and a worker holds the old one.
+        folders = tuple(_which(path) for path in (*permissions.read, *permissions.write))
+        scratch = scratch if permissions.level is not Level.SANDBOX else ()
+        key = (permissions, folders, imports, scratch)
         with self._lock:
             slot = self._slots.setdefault(key, _Slot())
             self._slots.move_to_end(key)
@@ -239,6 +243,15 @@ class _Caller:
             if slot.pool is pool:  # not yet replaced by another thread
                 pool.close()
                 slot.pool = None
+
+
+def _which(path: str) -> tuple[int, int] | None:
+    """Which folder is at a path now; `None` where none is."""
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 _open: "weakref.WeakSet[_Caller]" = weakref.WeakSet()
