@@ -687,7 +687,9 @@ def test_only_the_projects_own_functions_become_tools(tmp_path, monkeypatch):
                 tool("shell", native("os:system")),
                 tool("installed", native("json:dumps")),
                 tool("odd", native("")),
-                tool("code", {"type": "code", "source": "1"}),
+                tool("code", {"kind": "code", "source": "1", "function": "code"}),
+                tool("strange", {"kind": "magic"}),
+                tool("lost", calls("nowhere")),
             ),
             setting(tmp_path),
         )
@@ -698,10 +700,45 @@ def test_only_the_projects_own_functions_become_tools(tmp_path, monkeypatch):
     assert not item.protected
     found = reasons(arrived)
     assert set(found) == {
-        f"tool-{n}" for n in ("gone", "broken", "shell", "installed", "odd", "code")
+        f"tool-{n}"
+        for n in ("gone", "broken", "shell", "installed", "odd", "code", "strange", "lost")
     }
     assert "tools:" in found["tool-shell"]
-    assert "'code'" in found["tool-code"]
+    assert "'code'" in found["tool-code"]  # no such function in it
+    assert "'magic'" in found["tool-strange"]
+    assert "'nowhere'" in found["tool-lost"]
+
+
+def calls(name):
+    return {"kind": "chain", "steps": [{"tool": name, "args": {}}], "returns": "last"}
+
+
+def test_learned_tools_arrive_without_what_they_were_granted(tmp_path):
+    source = 'def double(n):\n    """Twice."""\n    return 2 * n\n'
+    double = tool("double", {"kind": "code", "source": source, "function": "double", "imports": []})
+    double = replace(
+        double,
+        content={
+            **double.content,
+            "parameters": {"type": "object", "properties": {"n": {}}, "required": ["n"]},
+        },
+    )
+    twice = tool(
+        "twice",
+        {
+            "kind": "chain",
+            "steps": [
+                {"tool": "double", "args": {"n": {"param": "n"}}},
+                {"tool": "double", "args": {"n": {"step": 0, "path": []}}},
+            ],
+            "returns": "last",
+        },
+    )
+    twice = replace(twice, content={**twice.content, "parameters": double.content["parameters"]})
+    arrived = arrive(others(double, twice), setting(tmp_path))
+    assert [item.content["name"] for item in arrived.items["tools"]] == ["double", "twice"]
+    assert all(item.provenance.trust is Trust.UNTRUSTED for item in arrived.items["tools"])
+    assert not any(item.protected for item in arrived.items["tools"])
 
 
 def table(embedder, *outputs):

@@ -113,7 +113,10 @@ def replace_proposers(desk, levers, model):
 def test_levers_by_name():
     names = [proposer.name for proposer in resolve_levers(DEFAULT)]
     assert len(names) == len(set(names))
-    assert {name.partition(":")[2] for name in names} <= set(LEVERS)
+    of_tools = {"chains", "snippets", "descriptions"}
+    assert {name.partition(":")[2] for name in names} <= {*LEVERS, *of_tools}
+    tools = {proposer.name for proposer in resolve_levers(["tools"])}
+    assert tools == {f"mined:{made}" for made in of_tools}
     with pytest.raises(BadInput, match="did you mean 'lessons'"):
         resolve_levers(["lesson"])
     assert {p.name for p in resolve_levers(["clauses"])} == set()

@@ -21,7 +21,10 @@ from strop.heldout import HeldOut
 from strop.jsonvalue import Json, JsonObject, digest, is_object
 from strop.resolution import TABLE, Table
 from strop.spec import AgentSpec, Item, Kind, Provenance, Trust
-from strop.tools import native_function, native_item
+from strop.tools import native_function, native_item, tools_by_name
+from strop.tools.chains import unfit as unfit_chain
+from strop.tools.identity import body_kind
+from strop.tools.ready import read_tool
 
 __all__ = [
     "LEVERS",
@@ -126,7 +129,7 @@ def arrive(source: AgentSpec, here: Setting, *, levers: Collection[str] = LEVERS
     """
     refuse_unknown(levers)
     held = {_same(item) for item in here.spec.items}
-    names = {str(item.content["name"]) for item in here.spec.of_kind(Kind.TOOL)}
+    tools = tools_by_name(here.spec.of_kind(Kind.TOOL))
     taken: dict[str, list[Item]] = {}
     left: list[Left] = []
     reason: str | None
@@ -134,7 +137,7 @@ def arrive(source: AgentSpec, here: Setting, *, levers: Collection[str] = LEVERS
         lever = lever_of(item)
         if lever is None or lever not in levers:
             continue
-        reason = _unwelcome(item, lever, source, here, names)
+        reason = _unwelcome(item, lever, source, here, tools)
         new = None if reason is not None else _adapted(item, lever, source, here)
         if new is not None and _same(new) in held:
             reason = "the agent has it already"
@@ -143,6 +146,8 @@ def arrive(source: AgentSpec, here: Setting, *, levers: Collection[str] = LEVERS
         elif new is not None:
             held.add(_same(new))
             taken.setdefault(lever, []).append(new)
+            if lever == "tools":
+                tools[str(new.content["name"])] = new  # a chain that comes later may call it
     items = {lever: tuple(taken[lever]) for lever in LEVERS if lever in taken}
     return Arrived(agent=source.name, spec=source.id, items=items, left=tuple(left))
 
@@ -167,11 +172,11 @@ def _body(item: Item) -> JsonObject:
 
 
 def _unwelcome(
-    item: Item, lever: str, source: AgentSpec, here: Setting, names: Collection[str]
+    item: Item, lever: str, source: AgentSpec, here: Setting, tools: Mapping[str, Item]
 ) -> str | None:
     """Why an item does not fit here, or `None`."""
     if lever == "tools":
-        return _unusable_tool(item, here, names)
+        return _unusable_tool(item, here, tools)
     if lever == "resolutions":
         return _unusable_table(item, source, here)
     if here.held_out.is_told_by(item.content):
@@ -188,14 +193,16 @@ def _unwelcome(
     return None
 
 
-def _unusable_tool(item: Item, here: Setting, names: Collection[str]) -> str | None:
-    body = _body(item)
-    if body.get("kind") != "native":
-        kind = body.get("kind", "unknown")
-        return f"a tool of the kind {kind!r} cannot be taken along"
-    if item.content["name"] in names:
+def _unusable_tool(item: Item, here: Setting, tools: Mapping[str, Item]) -> str | None:
+    if item.content["name"] in tools:
         return "the agent has a tool of this name"
-    target = str(body.get("target"))
+    if body_kind(item) != "native":
+        # What it was granted there says nothing here: it starts on the lowest rung.
+        ready = read_tool(item)
+        if ready.problem is not None or ready.chain is None:
+            return ready.problem
+        return unfit_chain(ready.chain, ready.parameters, tools)
+    target = str(_body(item).get("target"))
     if not _lies_in(target.partition(":")[0], here.folder):
         return (
             f"{target} is no function in {here.folder.name or 'this folder'}; "
@@ -266,7 +273,7 @@ def _adapted(item: Item, lever: str, source: AgentSpec, here: Setting) -> Item:
         content.pop("group", None)
         if not _can_take(content.get("steps"), here.spec):
             del content["steps"]  # the answer may still help; a call of no tool here would not
-    elif lever == "tools":
+    elif lever == "tools" and body_kind(item) == "native":
         # As the function is here: a description from elsewhere need not be true of it.
         content = dict(native_item(str(_body(item)["target"])).content)
     elif not here.categories:

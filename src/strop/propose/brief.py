@@ -87,7 +87,7 @@ class Proposer(Protocol):
 
     @property
     def name(self) -> str:
-        """For example ``mined:lessons``; the part after the colon is the lever."""
+        """For example ``mined:lessons``: how it is made, and what it makes."""
         ...
 
     async def __call__(self, brief: Brief) -> Proposal | None:

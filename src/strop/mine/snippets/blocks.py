@@ -1,7 +1,8 @@
 """`Block`: one piece of Python that an agent wrote in a run, with what it printed where known.
 
-Code that ran as a step of its own, and code inside the shell commands of tool calls. A file that
-was written by one command and run by the same or the next one has the output of that run.
+Code that ran as a step of its own, code that a tool was given as an argument, and code inside the
+shell commands of tool calls. A file that was written by one command and run by the next one has the
+output of that run.
 
 Next file: `mine/snippets/values.py`.
 """
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 
 from strop.jsonvalue import Json, is_object
 from strop.mine.calls import CODE, Call
+from strop.mine.snippets.arguments import python_argument
 from strop.mine.snippets.shell import Inline, inline_python
 
 __all__ = ["Block", "blocks_of"]
@@ -45,15 +47,7 @@ def blocks_of(calls: Sequence[Call], *, task: str, run: str) -> tuple[Block, ...
     """The Python in a run's calls, in order."""
     blocks = []
     for number, call in enumerate(calls):
-        found: tuple[Inline, ...]
-        if call.tool == CODE:
-            source = call.args.get("source") if is_object(call.args) else None
-            if isinstance(source, str):
-                found = (Inline(source=source, alone=True),)
-            else:
-                continue
-        else:
-            found = tuple(i for text in _texts(call.args) for i in inline_python(text))
+        found = _found(call)
         following = calls[number + 1] if number + 1 < len(calls) else None
         blocks += [
             Block(
@@ -67,6 +61,15 @@ def blocks_of(calls: Sequence[Call], *, task: str, run: str) -> tuple[Block, ...
             for inline in found
         ]
     return tuple(blocks)
+
+
+def _found(call: Call) -> tuple[Inline, ...]:
+    source = call.args.get("source") if call.tool == CODE and is_object(call.args) else None
+    if not isinstance(source, str):
+        source = python_argument(call.tool, call.args)
+    if source is not None:
+        return (Inline(source=source, alone=True),)
+    return tuple(i for text in _texts(call.args) for i in inline_python(text))
 
 
 def _texts(args: Json) -> list[str]:

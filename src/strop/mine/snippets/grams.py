@@ -28,12 +28,14 @@ class Corpus:
         keys: Shape of each; 0 for what no function can hold, and between two lists.
         sizes: Nodes of each.
         works: Whether it does something: see `Shape`.
+        tells: Whether it is a `print`.
         tasks: Number of the task of each.
     """
 
     keys: NDArray[np.int64]
     sizes: NDArray[np.int64]
     works: NDArray[np.bool_]
+    tells: NDArray[np.bool_]
     tasks: NDArray[np.int64]
 
 
@@ -125,6 +127,8 @@ def _worth(found: list[tuple[int, int, NDArray[np.int64]]], corpus: Corpus) -> I
         if not len(works):
             continue
         begin, end = int(works[0]), int(works[-1]) + 1
+        # One `print` right after the work: what it prints is the result.
+        end += int(end < length and bool(corpus.tells[int(starts[0]) + end]))
         first = int(starts[0]) + begin
         size = int(corpus.sizes[first : first + end - begin].sum())
         if size < _SMALLEST:

@@ -121,6 +121,7 @@ class SnippetMiner:
         self._keys = array("q")
         self._sizes = array("i")
         self._works = array("b")
+        self._tells = array("b")
         self._where = array("i")  # of each list of statements: where it begins
         self._owner = array("i")  # and its block
         self._number = array("i")  # and which of the block's it is
@@ -176,9 +177,11 @@ class SnippetMiner:
                 self._keys.append(0 if shape is None else shape.key)
                 self._sizes.append(0 if shape is None else shape.size)
                 self._works.append(shape is not None and shape.works)
+                self._tells.append(shape is not None and shape.tells)
             self._keys.append(0)
             self._sizes.append(0)
             self._works.append(0)
+            self._tells.append(0)
 
     def findings(self) -> tuple[Finding, ...]:
         """The tools that the code so far gives, those that save most first.
@@ -236,6 +239,7 @@ class SnippetMiner:
             keys=np.array(self._keys, dtype=np.int64),
             sizes=np.array(self._sizes, dtype=np.int64),
             works=np.array(self._works, dtype=np.bool_),
+            tells=np.array(self._tells, dtype=np.bool_),
             tasks=np.repeat(tasks[owners], lengths),
         )
 

@@ -60,13 +60,15 @@ class Shape:
     Attributes:
         key: The same for statements of one shape, within one process; never 0.
         size: Nodes in it; a literal counts as one.
-        works: Whether it does something: calls anything but `print`, prints what it works out, or
-            puts something into another thing.
+        works: Whether it does something: calls anything but `print`, or puts something into another
+            thing.
+        tells: Whether it is a `print` of what is worked out; last of all, that is the result.
     """
 
     key: int
     size: int
     works: bool
+    tells: bool = False
 
 
 def shapes_of(unit: Unit) -> list[list[Shape | None]]:
@@ -96,8 +98,11 @@ class _Shaper:
         self._size, self._bad, self._works = 0, False, False
         self._leaves_loop = self._leaves_scope = False
         key = self._of(stmt) or 1
-        held = self._bad or self._leaves_loop or self._leaves_scope
-        self.known[id(stmt)] = None if held else Shape(key, min(self._size, 60_000), self._works)
+        if self._bad or self._leaves_loop or self._leaves_scope:
+            self.known[id(stmt)] = None
+        else:
+            size_ = min(self._size, 60_000)
+            self.known[id(stmt)] = Shape(key, size_, self._works, _tells(stmt))
         self._size += size
         self._bad |= bad
         self._works |= works
@@ -185,3 +190,15 @@ class _Shaper:
             if not loose or kind_of(keyword.value) is None:
                 parts += (keyword.arg, self._of(keyword.value))
         return hash(tuple(parts))
+
+
+def _tells(stmt: ast.stmt) -> bool:
+    """Whether a statement is a `print`; those of literals only are no longer there."""
+    if stmt.__class__ is not ast.Expr:
+        return False
+    call = cast("ast.Expr", stmt).value
+    return (
+        call.__class__ is ast.Call
+        and cast("ast.Call", call).func.__class__ is ast.Name
+        and cast("ast.Name", cast("ast.Call", call).func).id == "print"
+    )

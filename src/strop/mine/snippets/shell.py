@@ -5,7 +5,7 @@ and runs nothing. Quoting is read as the shell does it (POSIX.1-2017, XCU 2.2 an
 it can be told without running: text that the shell would have expanded (``$name``, backquotes) is
 passed over, because what Python saw is not known.
 
-Next file: `mine/snippets/blocks.py`.
+Next file: `mine/snippets/arguments.py`.
 """
 
 import re
