@@ -60,7 +60,7 @@ def test_a_value_handed_on_becomes_a_chain():
         "Returns the last result.",
         "parameters": {
             "type": "object",
-            "properties": {"email": {"type": "string", "description": "email of get_customer"}},
+            "properties": {"email": {"type": "string"}},
             "required": ["email"],
         },
         "body": {

@@ -20,9 +20,10 @@ from strop.jsonvalue import Json, JsonObject, is_object
 from strop.mine import Finding
 from strop.propose.brief import Brief
 from strop.propose.composites import recast, with_steps
+from strop.propose.examples import propose_examples
 from strop.propose.proposal import Aim, Proposal
 from strop.run import ScoredRun
-from strop.spec import Add, AgentSpec, Change, Item, Kind, Provenance, Revise, Trust
+from strop.spec import Add, AgentSpec, Change, Item, Kind, Provenance, Revise, Trust, apply
 
 __all__ = ["MinedChains", "chain_item", "fits"]
 
@@ -77,19 +78,46 @@ class MinedChains:
             added.append((finding, item, chain))
         if not added:
             return None
-        adds: list[Change] = [Add(item=item) for _, item, _ in added]
+        adds: list[Change] = [_add(item, chain, tools) for _, item, chain in added]
         shown = [(chain, str(item.content["name"])) for _, item, chain in added]
-        revised = list(_revised(brief.spec, shown, brief.runs))
+        examples: list[Change] = list(_revised(brief.spec, shown, brief.runs))
+        examples = examples or _brought(brief, adds, {name for _, name in shown})
         names = ", ".join(name for _, name in shown)
-        demos = f"; {len(revised)} examples show it" if revised else ""
+        demos = f"; {len(examples)} examples show it" if examples else ""
         return Proposal(
             parent=brief.spec.id,
-            changes=(*adds, *revised),
+            changes=(*adds, *examples),
             findings=tuple(finding.id for finding, _, _ in added),
             proposer=_BY,
             summary=f"one call in the place of several: {names}{demos}",
             aim=Aim.LEANER,
         )
+
+
+def _add(item: Item, chain: Chain, tools: Mapping[str, Item]) -> Add:
+    """The tool in front of those that it calls: small models favour what stands first."""
+    parts = [tool.id for name, tool in tools.items() if name in chain.tools]
+    return Add(item=item, before=parts[0])
+
+
+def _brought(brief: Brief, adds: Sequence[Change], names: AbstractSet[str]) -> list[Change]:
+    """Examples of the new tools from successful runs, where the spec has none to rewrite.
+
+    The gate may have refused the demonstrations of many calls in a row, and a tool that is shown
+    nowhere is one that small models do not call.
+    """
+    grown = apply(brief.spec, adds)
+    runs = {scored.run.id: scored.run for scored in brief.runs}
+    found = propose_examples(grown, brief.findings, brief.tasks, runs=runs)
+    return [
+        change
+        for change in (found.changes if found is not None else ())
+        if isinstance(change, Add)
+        and any(
+            step["tool"] in names
+            for step in cast("Sequence[JsonObject]", change.item.content.get("steps", ()))
+        )
+    ]
 
 
 def chain_item(finding: Finding, taken: AbstractSet[str]) -> Item:

@@ -110,7 +110,7 @@ class Tool:
             n += 1
             name = f"{base}_{n}"
         tool = self._names.tools[self._grown.steps[number].tool]
-        self.params[name] = self._schema(tool, path, number, source)
+        self.params[name] = self._schema(tool, path, number, source, name)
         if not source.optional and self._is_required(tool, path):
             self.required.append(name)
         self.reads[name] = (number, path)
@@ -121,8 +121,13 @@ class Tool:
         needed = known.get("required") if known is not None and len(path) == 1 else None
         return path[0] in needed if isinstance(needed, list) else True
 
-    def _schema(self, tool: str, path: Path, number: int, source: Given) -> dict[str, Json]:
-        """The schema that the step's tool gives its argument; else one made of the values seen."""
+    def _schema(
+        self, tool: str, path: Path, number: int, source: Given, name: str
+    ) -> dict[str, Json]:
+        """The schema that the step's tool gives its argument; else one made of the values seen.
+
+        Whose argument it is, is said where its name does not: every word is read at every request.
+        """
         found = _at(self._tools.get(tool), path)
         if found is None:
             values = (
@@ -130,7 +135,7 @@ class Tool:
                 for o in self._grown.occurrences[:200]
             )
             found = _inferred([v for v in values if v is not _ABSENT])
-        if "description" not in found:
+        if "description" not in found and name != str(path[0]):
             found["description"] = f"{'.'.join(map(str, path))} of {tool}"
         if source.default is not None:
             found["default"] = source.default
@@ -182,7 +187,7 @@ def _plural(word: str) -> str:
 
 
 def _description(grown: Grown, chain: Chain, names: Names) -> str:
-    """What the tool does, in one sentence or two."""
+    """What the tool does, in few words: they are read at every request."""
     parts = []
     for step, made in zip(grown.steps, chain.steps, strict=True):
         text = f"`{made.tool}`"
@@ -190,10 +195,8 @@ def _description(grown: Grown, chain: Chain, names: Names) -> str:
             path = ".".join(map(str, names.paths[step.fan.path][1])) or "the result"
             text += f" for each of `{path}` of `{chain.steps[step.fan.step].tool}`"
         parts.append(text)
-    calls = f"Calls {', then '.join(parts)}, in one call."
-    if chain.returns == "last":
-        return f"{calls} Returns the last result."
-    return f"{calls} Returns all results, by name."
+    calls = f"{', then '.join(parts)}, in one call."
+    return calls if chain.returns == "last" else f"{calls} Returns all their results."
 
 
 def _assembled(path: Path, made: Mapping[Path, Expression]) -> Expression:

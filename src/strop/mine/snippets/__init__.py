@@ -1,13 +1,16 @@
 """Recurring code: what agents write again and again, as tools they could call instead.
 
-    shell, blocks     the Python in a run's calls
-    values, normal    literals, and the form in which the same work looks the same
+    shell, arguments, blocks
+                      the Python in a run's calls
+    values, names, normal
+                      literals, names, and the form in which the same work looks the same
     trees, shapes     a statement without its literals and names, as a number
     grams             which statements recur in a row, by distinct tasks
     results, windows  one occurrence: its names, what it reads and what is read afterwards
-    unify             what occurrences have in common, with a parameter where they differ
+    templates, unify  what occurrences have in common, with a parameter where they differ
     naming, writing   names; source and schema
     choosing, needs   which candidates to keep; what they need of the sandbox
+    kept, report      the blocks in memory; a tool with its instances as a finding
     miner             `SnippetMiner`: all of it over a stream of runs
 
 Next file: `mine/snippets/shell.py`.

@@ -120,22 +120,24 @@ def _closed(
 
 
 def _worth(found: list[tuple[int, int, NDArray[np.int64]]], corpus: Corpus) -> Iterator[Gram]:
-    """What is large enough, without statements at either end that do nothing by themselves."""
+    """What is large enough, without statements at either end that do nothing by themselves.
+
+    One `print` right after the work stays in a gram of its own: what it prints may be the result.
+    """
     best: dict[tuple[int, int], Gram] = {}
     for length, _, starts in found:
         works = np.flatnonzero(corpus.works[int(starts[0]) : int(starts[0]) + length])
         if not len(works):
             continue
         begin, end = int(works[0]), int(works[-1]) + 1
-        # One `print` right after the work: what it prints is the result.
-        end += int(end < length and bool(corpus.tells[int(starts[0]) + end]))
         first = int(starts[0]) + begin
-        size = int(corpus.sizes[first : first + end - begin].sum())
-        if size < _SMALLEST:
-            continue
         tasks = len(np.unique(corpus.tasks[starts]))
-        gram = Gram(length=end - begin, tasks=tasks, size=size, starts=starts + begin)
-        held = best.get((first, gram.length))
-        if held is None or held.tasks < tasks:
-            best[first, gram.length] = gram
+        told = end < length and bool(corpus.tells[int(starts[0]) + end])
+        for many in (end - begin, end - begin + 1) if told else (end - begin,):
+            size = int(corpus.sizes[first : first + many].sum())
+            if size < _SMALLEST:
+                continue
+            held = best.get((first, many))
+            if held is None or held.tasks < tasks:
+                best[first, many] = Gram(length=many, tasks=tasks, size=size, starts=starts + begin)
     yield from best.values()

@@ -8,23 +8,18 @@ Next file: `mine/orders/__init__.py`.
 """
 
 import ast
-import zlib
-from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-import numpy as np
-from numpy.typing import NDArray
-
-from strop.jsonvalue import Json, canonical
 from strop.mine.calls import Call
 from strop.mine.finding import Finding
 from strop.mine.snippets.blocks import Block, blocks_of
 from strop.mine.snippets.choosing import Candidate, candidate_of, candidates_of, chosen
-from strop.mine.snippets.grams import Corpus, Gram, frequent
-from strop.mine.snippets.needs import needs_of_calls
+from strop.mine.snippets.grams import Gram, frequent
+from strop.mine.snippets.kept import Kept
 from strop.mine.snippets.normal import Unit, normal, statements_in
+from strop.mine.snippets.report import finding_of, named
 from strop.mine.snippets.shapes import shapes_of
 from strop.mine.snippets.windows import Window, read_window
 from strop.run import Score, ScoredRun
@@ -36,21 +31,6 @@ _WINDOWS = 64  # occurrences of one gram that are looked at to choose
 _ALL = 512  # and of one that is chosen
 _BUDGET = 8_000  # occurrences that are looked at in all, each time
 _MOST = 40  # findings
-_INSTANCES = 50  # instances in a finding
-_PRINTED = 2_000  # characters of what a block printed
-_LARGEST = 20_000  # characters of an instance's arguments
-_TEXT = 512 * 2**20  # bytes of compressed text that are kept; later blocks are counted only
-
-
-@dataclass(slots=True)
-class _Held:
-    """What is kept of a block."""
-
-    text: bytes
-    task: int
-    run: int
-    position: int
-    printed: str | None
 
 
 @dataclass(slots=True)
@@ -113,18 +93,8 @@ class SnippetMiner:
         self._poor = poor
         self._threshold = max(2, threshold)
         self.counts = Counts()
-        self._held: list[_Held] = []
-        self._bytes = 0
-        self._task_ids: dict[str, int] = {}
-        self._run_ids: dict[str, int] = {}
+        self._kept = Kept()
         self._outcomes: dict[int, int] = {}  # by run: 1 a success, -1 a failure
-        self._keys = array("q")
-        self._sizes = array("i")
-        self._works = array("b")
-        self._tells = array("b")
-        self._where = array("i")  # of each list of statements: where it begins
-        self._owner = array("i")  # and its block
-        self._number = array("i")  # and which of the block's it is
 
     def add(self, scored: ScoredRun, calls: tuple[Call, ...]) -> None:
         """One more run, with its calls."""
@@ -135,9 +105,9 @@ class SnippetMiner:
         for block in blocks:
             self.add_block(block)
         if blocks and isinstance(scored.score, Score):
-            number = self._run_ids.setdefault(run.id, len(self._run_ids))
             value = scored.score.value
-            self._outcomes[number] = int(value >= self._good) - int(value < self._poor)
+            outcome = int(value >= self._good) - int(value < self._poor)
+            self._outcomes[self._kept.run_number(run.id)] = outcome
 
     def add_block(self, block: Block) -> None:
         """One more piece of code."""
@@ -154,34 +124,7 @@ class SnippetMiner:
             return
         self.counts.parsed += 1
         self.counts.characters += len(block.source)
-        text = zlib.compress(block.source.encode("utf-8", "surrogatepass"), 1)
-        if self._bytes + len(text) > _TEXT:
-            self.counts.dropped += 1
-            return
-        self._bytes += len(text)
-        number = len(self._held)
-        self._held.append(
-            _Held(
-                text=text,
-                task=self._task_ids.setdefault(block.task, len(self._task_ids)),
-                run=self._run_ids.setdefault(block.run, len(self._run_ids)),
-                position=block.position,
-                printed=None if block.printed is None else block.printed[:_PRINTED],
-            )
-        )
-        for index, row in enumerate(shapes):
-            self._where.append(len(self._keys))
-            self._owner.append(number)
-            self._number.append(index)
-            for shape in row:
-                self._keys.append(0 if shape is None else shape.key)
-                self._sizes.append(0 if shape is None else shape.size)
-                self._works.append(shape is not None and shape.works)
-                self._tells.append(shape is not None and shape.tells)
-            self._keys.append(0)
-            self._sizes.append(0)
-            self._works.append(0)
-            self._tells.append(0)
+        self.counts.dropped += not self._kept.add(block, shapes)
 
     def findings(self) -> tuple[Finding, ...]:
         """The tools that the code so far gives, those that save most first.
@@ -192,16 +135,25 @@ class SnippetMiner:
             ``successes``, ``failures``; all occurrences count), ``saving`` (characters over one
             occurrence per task) and ``instances``: up to 50 of ``run``, ``task``, ``position`` (the
             step), ``block`` (its number), ``lines`` (of the block), ``args`` (null where they are
-            only known when the code runs), ``replayable``, and ``printed``: what the whole block
-            printed, where the trace tells, else null.
+            only known when the code runs), ``replayable``, ``printed``: what the whole block
+            printed, where the trace tells, else null; and ``result`` where it is certain what the
+            tool should return, as the text that was printed.
         """
-        return tuple(self._finding(c, name) for c, name in _named(self.candidates()))
+        return tuple(
+            finding_of(
+                candidate,
+                name,
+                kept=self._kept,
+                outcome=self._outcome({w.block for w in candidate.tool.windows}),
+            )
+            for candidate, name in named(self.candidates())
+        )
 
     def candidates(self) -> list[Candidate]:
         """What the findings are made of."""
-        if not self._keys:
+        if not self._kept:
             return []
-        grams = frequent(self._corpus(), threshold=self._threshold)
+        grams = frequent(self._kept.corpus(), threshold=self._threshold)
         rows = self._windows(grams, most=_WINDOWS, budget=_BUDGET)
         found = [
             candidate
@@ -228,59 +180,31 @@ class SnippetMiner:
 
     def source(self, block: int) -> str:
         """The text of a block, by number."""
-        return zlib.decompress(self._held[block].text).decode("utf-8", "surrogatepass")
-
-    def _corpus(self) -> Corpus:
-        starts = np.frombuffer(self._where, dtype=np.int32)
-        owners = np.frombuffer(self._owner, dtype=np.int32)
-        tasks = np.array([held.task for held in self._held], dtype=np.int64)
-        lengths = np.diff(np.append(starts, len(self._keys)))
-        return Corpus(
-            keys=np.array(self._keys, dtype=np.int64),
-            sizes=np.array(self._sizes, dtype=np.int64),
-            works=np.array(self._works, dtype=np.bool_),
-            tells=np.array(self._tells, dtype=np.bool_),
-            tasks=np.repeat(tasks[owners], lengths),
-        )
+        return self._kept.source(block)
 
     def _windows(self, grams: Sequence[Gram], *, most: int, budget: int) -> list[list[Window]]:
         """The windows of each gram, as far as the budget goes; every block is read once for all."""
-        starts = np.array(self._where, dtype=np.int64)
         wanted: dict[int, list[tuple[int, int, int, int]]] = {}
         out: list[list[Window]] = []
         for gram in grams:
             if budget <= 0:
                 break
-            places = self._spread(gram, starts, most)
+            places = self._kept.places(gram, most=most)
             budget -= len(places)
-            for place in places:
-                row = int(np.searchsorted(starts, place, side="right")) - 1
-                wanted.setdefault(self._owner[row], []).append(
-                    (len(out), self._number[row], place - int(starts[row]), gram.length)
-                )
+            for block, body, at in places:
+                wanted.setdefault(block, []).append((len(out), body, at, gram.length))
             out.append([])
         for block in sorted(wanted):
             unit = normal(self.source(block))
             if unit is None:
                 continue
             bodies = list(statements_in(unit.tree))
+            task = self._kept.blocks[block].task
             for gram_number, body, at, length in wanted[block]:
-                window = _window(unit, block, self._held[block].task, (bodies[body], at, length))
+                window = _window(unit, block, task, (bodies[body], at, length))
                 if window is not None:
                     out[gram_number].append(window)
         return out
-
-    def _spread(self, gram: Gram, starts: NDArray[np.int64], most: int) -> list[int]:
-        """Up to `most` occurrences: the first of each task, then the others."""
-        rows = np.searchsorted(starts, gram.starts, side="right") - 1
-        seen: set[int] = set()
-        first: list[int] = []
-        others: list[int] = []
-        for place, row in zip(gram.starts.tolist(), rows.tolist(), strict=True):
-            task = self._held[self._owner[row]].task
-            (others if task in seen else first).append(place)
-            seen.add(task)
-        return (first + others)[:most]
 
     def _weight(self, candidate: Candidate) -> float:
         """How well the runs went: 0 where they failed clearly more often than runs do."""
@@ -292,62 +216,8 @@ class SnippetMiner:
         return 0.0 if failures >= self._threshold and share < usual / 2 else share
 
     def _outcome(self, blocks: Iterable[int]) -> tuple[int, int]:
-        values = [self._outcomes.get(run, 0) for run in {self._held[b].run for b in blocks}]
+        values = [self._outcomes.get(run, 0) for run in {self._kept.blocks[b].run for b in blocks}]
         return sum(v > 0 for v in values), sum(v < 0 for v in values)
-
-    def _finding(self, candidate: Candidate, name: str) -> Finding:
-        tool = candidate.tool
-        blocks = [w.block for w in tool.windows]
-        tasks, runs = list(self._task_ids), list(self._run_ids)
-        successes, failures = self._outcome(blocks)
-        needs = needs_of_calls(tool.calls)
-        instances: list[Json] = []
-        for window, args in zip(tool.windows, tool.args, strict=True):
-            held = self._held[window.block]
-            short = args is not None and len(canonical(args)) <= _LARGEST
-            instances.append(
-                {
-                    "run": runs[held.run],
-                    "task": tasks[held.task],
-                    "position": held.position,
-                    "block": window.block,
-                    "lines": list(window.lines),
-                    "args": args if short else None,
-                    "replayable": short,
-                    "printed": held.printed,
-                }
-            )
-        supported = len(candidate.tasks)
-        return Finding(
-            kind="snippet",
-            claim=f"{supported} tasks run the same code, which `{name}` would do in one call",
-            runs=tuple(dict.fromkeys(runs[self._held[b].run] for b in blocks)),
-            data={
-                "tool": {
-                    "name": name,
-                    "description": tool.description,
-                    "parameters": tool.parameters,
-                    "body": {
-                        "kind": "code",
-                        "source": tool.source.replace(f"def {tool.name}(", f"def {name}(", 1),
-                        "function": name,
-                        "imports": list(tool.imports),
-                    },
-                    "needs": needs.to_json(),
-                },
-                "support": {
-                    "tasks": supported,
-                    "runs": len({self._held[b].run for b in blocks}),
-                    "successes": successes,
-                    "failures": failures,
-                },
-                "saving": candidate.saving,
-                "instances": sorted(
-                    instances,
-                    key=lambda i: not i["replayable"],  # type: ignore[call-overload, index]
-                )[:_INSTANCES],
-            },
-        )
 
 
 def _window(
@@ -364,14 +234,3 @@ def _window(
         return read_window(stmts, unit, block=block, task=task, following=following)
     except RecursionError:
         return None
-
-
-def _named(candidates: Sequence[Candidate]) -> list[tuple[Candidate, str]]:
-    """Candidates with names of which no two are the same."""
-    seen: dict[str, int] = {}
-    out = []
-    for candidate in candidates:
-        name = candidate.tool.name
-        seen[name] = seen.get(name, 0) + 1
-        out.append((candidate, name if seen[name] == 1 else f"{name}_{seen[name]}"))
-    return out

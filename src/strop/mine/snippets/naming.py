@@ -2,8 +2,7 @@
 
 A parameter is called what agents called its value, or the keyword it was given by, or what its
 place says (the first argument of `open` is a path). A tool is called for what it calls, as a verb
-phrase.
-Nothing here looks at what the code means.
+phrase; for a request, after the end of the URL's path. Nothing here looks at what the code means.
 
 Next file: `mine/snippets/writing.py`.
 """
@@ -15,9 +14,9 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from strop.mine.snippets.normal import Imported
+from strop.mine.snippets.names import Imported
+from strop.mine.snippets.templates import Hole, Template
 from strop.mine.snippets.trees import children, root_of
-from strop.mine.snippets.unify import Hole, Template
 
 __all__ = ["calls_in", "own_names", "param_names", "phrase"]
 
@@ -47,7 +46,7 @@ _PLACES = {
     "hasattr 1": "attribute",
 }
 _TAKEN = frozenset((*dir(builtins), *keyword.kwlist, *keyword.softkwlist, "self", "cls"))
-_LONGEST = 40
+_LONGEST = 36
 _WORD = re.compile(r"[^a-z0-9_]+")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
@@ -93,12 +92,54 @@ def phrase(body: Sequence[ast.stmt], imports: dict[str, Imported]) -> str:
         stem = "read_lines" if "readlines" in short else "read_file"
     elif reads and "enumerate" in short:
         stem = "search_lines_of_file"
-    if not stem:
-        acts = [call for call in called if _works(call)]
-        acts = [call for call in acts if not _PREPARES.match(call)] or acts
-        words = list(dict.fromkeys(map(_act, acts)))
-        stem = "_and_".join(words[:2]) or "run_snippet"
+    stem = stem or _requested(body, called) or _acts(called) or "run_snippet"
     return _free(_identifier(stem), set())
+
+
+def _acts(called: Sequence[str]) -> str:
+    """The first two things that are done; the last one where both together are long."""
+    acts = [call for call in called if _works(call)]
+    acts = [call for call in acts if not _PREPARES.match(call)] or acts
+    acts = [call for call in acts if not _PLUMBING.search(call)] or acts
+    words = list(dict.fromkeys(map(_act, acts)))
+    stem = "_and_".join(words[:2])
+    return stem if len(stem) <= _LONGEST else words[-1]
+
+
+def _requested(body: Sequence[ast.stmt], called: Sequence[str]) -> str:
+    """A request by the telling end of its URL's path: ``request_find`` for ``.../v2/_find?``."""
+    asked = [call.replace(":", ".").rpartition(".")[2] for call in called if _NETWORK.match(call)]
+    if not asked:
+        return ""
+    verb = next((name for name in asked if name in _VERBS), "request")
+    end = ""
+    for text in _texts_in(body):
+        path = _URL.match(text)
+        parts = _WORD.sub(" ", path[1].lower()).split() if path else []
+        end = next((p.strip("_") for p in reversed(parts) if _TELLING.fullmatch(p)), end)
+    return f"{verb}_{end}" if end else ""
+
+
+def _texts_in(body: Sequence[ast.stmt]) -> list[str]:
+    """The texts in the statements, in order; of an f-string all that is fixed."""
+    found: list[str] = []
+    stack: list[ast.AST] = list(reversed(body))
+    while stack:
+        node = stack.pop()
+        if isinstance(node, ast.JoinedStr):
+            found.append("/".join(str(n.value) for n in node.values if isinstance(n, ast.Constant)))
+        elif isinstance(node, ast.Constant):
+            if isinstance(node.value, str):
+                found.append(node.value)
+        else:
+            stack += reversed(list(children(node)))
+    return found
+
+
+_NETWORK = re.compile(r"(?:urllib\.request|requests|httpx|http\.client|urllib3|aiohttp)\b")
+_VERBS = ("get", "post", "put", "patch", "delete")
+_URL = re.compile(r"(?:https?://[^/?#\s]{1,300})?(/[^?#\s]{1,300})")
+_TELLING = re.compile(r"_*(?!v\d|api_*$|html?_*$|json_*$)[a-z][a-z0-9_]{2,23}")
 
 
 _EDITS = (
@@ -114,6 +155,11 @@ _EDITS = (
 _OF_PATHS = frozenset(("os", "shutil", "path"))
 # What only gets the work ready.
 _PREPARES = re.compile(r"sys\.path\.|os\.(?:getcwd|path|environ)")
+# What only changes the form in which things are handed on.
+_PLUMBING = re.compile(
+    r"^(?:urllib\.parse|json|io|contextlib|base64|textwrap)\b|^re[:.]compile$|[:.]Request$"
+    r"|^\.(?:read|decode|encode|strip|split|join|format|get|items|keys|values|json|copy)$"
+)
 
 
 def calls_in(body: Sequence[ast.stmt], imports: dict[str, Imported]) -> list[str]:
@@ -194,7 +240,10 @@ def _wanted(hole: Hole, reserved: set[str]) -> str:
 
 def _identifier(text: str) -> str:
     words = _WORD.sub("_", _CAMEL.sub("_", text).lower()).strip("_")
-    words = re.sub(r"__+", "_", words)[:_LONGEST].strip("_")
+    words = re.sub(r"__+", "_", words)
+    while len(words) > _LONGEST and "_" in words:  # whole words only
+        words = words.rpartition("_")[0]
+    words = words[:_LONGEST].strip("_")
     return words if words and not words[0].isdigit() else f"value_{words}".rstrip("_")
 
 

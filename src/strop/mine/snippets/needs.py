@@ -3,7 +3,7 @@
 Writes and child processes raise the level; the names of hosts are not guessed. It is a declaration
 that people and the ladder read: a tool that needs more than it declares fails in the sandbox.
 
-Next file: `mine/snippets/miner.py`.
+Next file: `mine/snippets/kept.py`.
 """
 
 import re

@@ -7,13 +7,14 @@ Next file: `mine/snippets/windows.py`.
 """
 
 import ast
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from strop.mine.snippets.normal import Unit
 from strop.mine.snippets.trees import OWN_NAMES, binders_of, root_of
 from strop.mine.snippets.values import kind_of
 
-__all__ = ["opaque_names"]
+__all__ = ["is_silent", "opaque_names", "printed_value"]
 
 _BUILTINS = frozenset(
     "len int float str bool sorted list sum min max round abs any all repr ord chr".split()  # noqa: SIM905 - words
@@ -22,7 +23,7 @@ _METHODS = frozenset(
     (  # noqa: SIM905 - words
         "read readline readlines splitlines strip lstrip rstrip replace join split rsplit format"
         " count index find rfind startswith endswith lower upper title copy read_text getvalue"
-        " hexdigest decode isdigit expandtabs"
+        " hexdigest decode isdigit expandtabs json"
     ).split()
 )
 _PLAIN = frozenset(
@@ -35,23 +36,76 @@ _PLAIN = frozenset(
     ).split()
 )
 _FIELDS = frozenset(
-    ("stdout", "stderr", "returncode", "lineno", "version", "__name__", "__version__")
+    (  # noqa: SIM905 - words
+        "stdout stderr returncode lineno version __name__ __version__ text status_code"
+    ).split()
+)
+_PASSED_ON = frozenset(("get", "pop"))  # methods that give what their owner holds
+# Methods that are plain even where bytes are read.
+_OF_BYTES = frozenset(
+    "decode hexdigest count index find rfind startswith endswith isdigit json".split()  # noqa: SIM905 - words
 )
 _VALUES = (ast.JoinedStr, ast.Compare, ast.Constant)
 
 
 def opaque_names(stmts: Sequence[ast.stmt], unit: Unit) -> set[str]:
     """Names bound by the statements whose values are not known to be JSON."""
-    plain: dict[str, bool] = {}
+    return {name for name, is_plain in _known(stmts, unit).names.items() if not is_plain}
+
+
+def printed_value(stmts: Sequence[ast.stmt], unit: Unit) -> bool:
+    """Whether all that the statements print is one value, last of all, that is known to be JSON.
+
+    A function can then return the value itself.
+    """
+    call = stmts[-1].value if isinstance(stmts[-1], ast.Expr) else None
+    if not isinstance(call, ast.Call) or len(call.args) != 1 or call.keywords:
+        return False
+    prints = [n for s in stmts for n in ast.walk(s) if isinstance(n, ast.Name) and n.id == "print"]
+    if prints != [call.func] or isinstance(call.args[0], ast.Starred):
+        return False
+    return _is_plain(call.args[0], _known(stmts, unit))
+
+
+def is_silent(stmts: Sequence[ast.stmt], unit: Unit) -> bool:
+    """Whether it is certain that statements print nothing: they call only what is known."""
+    known = _known(stmts, unit)
+    calls = [n for stmt in stmts for n in ast.walk(stmt) if isinstance(n, ast.Call)]
+    return all(_is_plain_call(call, known) for call in calls)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is known of a window: which names are plain, and whether it reads bytes anywhere."""
+
+    unit: Unit
+    binary: bool
+    names: dict[str, bool]
+
+
+def _known(stmts: Sequence[ast.stmt], unit: Unit) -> _Known:
+    known = _Known(unit, any(_reads_bytes(n) for s in stmts for n in ast.walk(s)), {})
     for stmt in stmts:
         for node in binders_of(stmt, unit).nodes:
-            _bind(node, unit, plain)
-    return {name for name, is_plain in plain.items() if not is_plain}
+            _bind(node, known)
+    return known
 
 
-def _bind(  # noqa: C901 - a case per statement
-    node: ast.AST, unit: Unit, plain: dict[str, bool]
-) -> None:
+def _reads_bytes(node: ast.AST) -> bool:
+    """Whether a node opens something whose `read` gives bytes: a URL, a file in mode ``rb``."""
+    if not isinstance(node, ast.Call):
+        return False
+    func = node.func
+    name = func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
+    if name == "open":
+        modes = [*node.args[1:2], *(k.value for k in node.keywords if k.arg == "mode")]
+        return any(not isinstance(m, ast.Constant) or "b" in str(m.value) for m in modes)
+    return name in ("urlopen", "check_output", "recv", "read_bytes")
+
+
+def _bind(node: ast.AST, known: _Known) -> None:  # noqa: C901 - a case per statement
+    plain = known.names
+
     def note(target: ast.AST, value: bool) -> None:  # noqa: FBT001 - one helper, used below
         for name in ast.walk(target):
             if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store):
@@ -60,12 +114,12 @@ def _bind(  # noqa: C901 - a case per statement
     match node:
         case ast.Assign():
             for target in node.targets:
-                note(target, _is_plain(node.value, unit, plain.get))
+                note(target, _is_plain(node.value, known))
         case ast.AugAssign() | ast.AnnAssign() | ast.NamedExpr():
             value = node.value
-            note(node.target, value is not None and _is_plain(value, unit, plain.get))
+            note(node.target, value is not None and _is_plain(value, known))
         case ast.For() | ast.comprehension():
-            note(node.target, _is_plain(node.iter, unit, plain.get))
+            note(node.target, _is_plain(node.iter, known))
         case ast.withitem() if node.optional_vars is not None:
             note(node.optional_vars, False)
         case _ if node.__class__ in OWN_NAMES:
@@ -74,48 +128,50 @@ def _bind(  # noqa: C901 - a case per statement
                 plain[name] = False
 
 
-def _is_plain(  # noqa: C901, PLR0912 - a case per expression
-    node: ast.expr, unit: Unit, known: Callable[[str], bool | None]
-) -> bool:
+def _is_plain(node: ast.expr, known: _Known) -> bool:  # noqa: C901, PLR0912 - a case per expression
     if isinstance(node, _VALUES) or kind_of(node) is not None:
         return True
     match node:
         case ast.Name():
-            return known(node.id) is not False and node.id not in unit.imports
+            return known.names.get(node.id) is not False and node.id not in known.unit.imports
         case ast.List():
-            return all(_is_plain(item, unit, known) for item in node.elts)
+            return all(_is_plain(item, known) for item in node.elts)
         case ast.Dict():
-            return all(_is_plain(item, unit, known) for item in node.values)
+            return all(_is_plain(item, known) for item in node.values)
         case ast.ListComp():
-            return _is_plain(node.elt, unit, known)
+            return _is_plain(node.elt, known)
         case ast.BinOp():
-            return _is_plain(node.left, unit, known) and _is_plain(node.right, unit, known)
+            return _is_plain(node.left, known) and _is_plain(node.right, known)
         case ast.BoolOp():
-            return all(_is_plain(item, unit, known) for item in node.values)
+            return all(_is_plain(item, known) for item in node.values)
         case ast.UnaryOp():
-            return _is_plain(node.operand, unit, known)
+            return _is_plain(node.operand, known)
         case ast.IfExp():
-            return _is_plain(node.body, unit, known) and _is_plain(node.orelse, unit, known)
+            return _is_plain(node.body, known) and _is_plain(node.orelse, known)
         case ast.Subscript():
-            return _is_plain(node.value, unit, known)
+            return _is_plain(node.value, known)
         case ast.Attribute():
             return node.attr in _FIELDS
         case ast.Call():
-            return _is_plain_call(node, unit, known)
+            return _is_plain_call(node, known)
         case _:
             return False
 
 
-def _is_plain_call(node: ast.Call, unit: Unit, known: Callable[[str], bool | None]) -> bool:
-    func = node.func
+def _is_plain_call(node: ast.Call, known: _Known) -> bool:
+    func, unit = node.func, known.unit
     if isinstance(func, ast.Name):
         if func.id in unit.imports:
             return unit.imports[func.id].path in _PLAIN
         if func.id in ("enumerate", "range", "zip", "reversed"):
-            return all(_is_plain(item, unit, known) for item in node.args)
+            return all(_is_plain(item, known) for item in node.args)
         return func.id in _BUILTINS and func.id not in unit.bound
     root = root_of(func)
     if root is not None and root.id in unit.imports:
         dotted = unit.imports[root.id].path + ast.unparse(func)[len(root.id) :]
         return dotted in _PLAIN
-    return isinstance(func, ast.Attribute) and func.attr in _METHODS
+    if not isinstance(func, ast.Attribute):
+        return False
+    if func.attr in _PASSED_ON:
+        return _is_plain(func.value, known)
+    return func.attr in (_OF_BYTES if known.binary else _METHODS)

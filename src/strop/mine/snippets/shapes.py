@@ -194,11 +194,6 @@ class _Shaper:
 
 def _tells(stmt: ast.stmt) -> bool:
     """Whether a statement is a `print`; those of literals only are no longer there."""
-    if stmt.__class__ is not ast.Expr:
-        return False
-    call = cast("ast.Expr", stmt).value
-    return (
-        call.__class__ is ast.Call
-        and cast("ast.Call", call).func.__class__ is ast.Name
-        and cast("ast.Name", cast("ast.Call", call).func).id == "print"
-    )
+    call = stmt.value if isinstance(stmt, ast.Expr) else None
+    func = call.func if isinstance(call, ast.Call) else None
+    return isinstance(func, ast.Name) and func.id == "print"

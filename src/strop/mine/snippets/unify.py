@@ -13,65 +13,32 @@ Next file: `mine/snippets/naming.py`.
 import ast
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import cast
 
-from strop.jsonvalue import Json, canonical
-from strop.mine.snippets.normal import Imported, origin_of
+from strop.jsonvalue import Json, JsonObject, canonical, is_object
+from strop.mine.snippets.names import Imported
+from strop.mine.snippets.normal import origin_of
+from strop.mine.snippets.templates import (
+    ABSENT,
+    OWN,
+    PARAM,
+    Absent,
+    Hole,
+    Template,
+    alike,
+    differing,
+    place_of,
+)
 from strop.mine.snippets.trees import OWN_NAMES, is_open_call
 from strop.mine.snippets.values import Missing, kind_of, literal, node_of
 from strop.mine.snippets.windows import Window, is_hole
 
-__all__ = ["OWN", "PARAM", "Absent", "Hole", "Template", "unified"]
+__all__ = ["unified"]
 
-PARAM, OWN = "param_", "own_"
-"""What the names of holes and of own names begin with until they are named."""
 _OFTEN = 0.15
 """Share of windows from which an optional keyword is a parameter of its own."""
-
-
-class Absent:
-    """A keyword argument that a window does not give."""
-
-
-ABSENT = Absent()
-
-
-@dataclass(slots=True, kw_only=True)
-class Hole:
-    """A parameter to be.
-
-    Attributes:
-        values: Its value in each window; `MISSING` where that is only known when it runs.
-        hints: What agents called it, and how often; then where it stands.
-        optional: Whether some windows leave it out (`ABSENT`).
-        rest: Whether it holds all rarer keywords of a call.
-    """
-
-    values: list[Json | Missing | Absent]
-    hints: Counter[str] = field(default_factory=Counter)
-    place: str = "value"
-    optional: bool = False
-    rest: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Template:
-    """What windows have in common.
-
-    Attributes:
-        body: Statements in which holes are names ``param_0``, own names ``own_0``.
-        holes: The parameters, numbered as in `body`.
-        own: What the windows called each own name.
-        imports: What the body needs, with the names that it uses for them.
-        windows: The windows, in the order of each hole's values.
-    """
-
-    body: list[ast.stmt]
-    holes: list[Hole]
-    own: list[Counter[str]]
-    imports: dict[str, Imported]
-    windows: tuple[Window, ...]
+_DESCEND = 4
+"""Values that may differ in one object before it is one parameter."""
 
 
 def unified(windows: Sequence[Window]) -> Template:
@@ -119,13 +86,15 @@ class _Unifier:
                 made[name] = None
             elif isinstance(value, list):
                 made[name] = [
-                    self.node([getattr(n, name)[i] for n in nodes], _place(first, name, i))
+                    self.node([getattr(n, name)[i] for n in nodes], place_of(first, name, i))
                     if isinstance(item, ast.AST)
                     else item
                     for i, item in enumerate(value)
                 ]
             elif isinstance(value, ast.AST) and value._fields:
-                made[name] = self.node([getattr(n, name) for n in nodes], _place(first, name, None))
+                made[name] = self.node(
+                    [getattr(n, name) for n in nodes], place_of(first, name, None)
+                )
             elif name == own and isinstance(value, str):
                 made[name] = f"{OWN}{window.own[value]}"
             else:
@@ -168,6 +137,9 @@ class _Unifier:
         )
         if not isinstance(values[0], Missing) and len(set(keys)) == 1:
             return node_of(values[0])
+        objects = [value for value in values if is_object(value)]
+        if len(objects) == len(values) and alike(objects) and differing(objects) <= _DESCEND:
+            return self._object(objects)
         hole = self._hole(keys, list(values), place)
         said = {
             (window.task, node.id if isinstance(node, ast.Name) else origin_of(node))
@@ -175,6 +147,22 @@ class _Unifier:
         }
         self.holes[hole].hints.update(name for _, name in said if name)
         return ast.Name(id=f"{PARAM}{hole}", ctx=ast.Load())
+
+    def _object(self, objects: Sequence[JsonObject]) -> ast.Dict:
+        """Objects with the same keys: parameters only for what differs, called by their keys."""
+        made: list[ast.expr] = []
+        for key in objects[0]:
+            column = [held[key] for held in objects]
+            keys = tuple(map(canonical, column))
+            inner = [value for value in column if is_object(value)]
+            if len(set(keys)) == 1:
+                made.append(node_of(column[0]))
+            elif len(inner) == len(column):
+                made.append(self._object(inner))
+            else:
+                hole = self._hole(keys, list(column), "_".join(key.split()) or "value")
+                made.append(ast.Name(id=f"{PARAM}{hole}", ctx=ast.Load()))
+        return ast.Dict(keys=[ast.Constant(value=key) for key in objects[0]], values=made)
 
     def _hole(
         self, keys: tuple[str, ...], values: list[Json | Missing | Absent], place: str
@@ -189,7 +177,7 @@ class _Unifier:
         first = calls[0]
         func = self.node([call.func for call in calls], "func")
         args = [
-            self.node([call.args[i] for call in calls], _place(first, "args", i))
+            self.node([call.args[i] for call in calls], place_of(first, "args", i))
             for i in range(len(first.args))
         ]
         loose = [
@@ -286,25 +274,3 @@ def _joined(node: ast.JoinedStr) -> ast.JoinedStr:
         for part in node.values
     ]
     return node
-
-
-def _place(parent: ast.AST, name: str, index: int | None) -> str:
-    """What a value is called by where it stands, for example ``replace 1``."""
-    match parent:
-        case ast.Call() if name == "args":
-            func = parent.func
-            called = func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
-            return f"{called} {index}"
-        case ast.keyword():
-            return parent.arg or "options"
-        case ast.Slice():
-            return {"lower": "start", "upper": "stop"}.get(name, name)
-        case ast.Subscript() if name == "slice":
-            return "index"
-        case ast.Compare() if name == "left":
-            return "wanted"
-        case ast.Assign() if name == "value":
-            target = parent.targets[0]
-            return "new" if not isinstance(target, ast.Name) else target.id
-        case _:
-            return "value"

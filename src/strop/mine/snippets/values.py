@@ -5,7 +5,7 @@ A literal here is also what follows from literals alone without running anything
 these ways. Only what survives a trip through JSON counts, since a tool's argument has to: a tuple,
 a set, bytes or a dictionary with other keys than texts is no literal, and stays in the code.
 
-Next file: `mine/snippets/normal.py`.
+Next file: `mine/snippets/names.py`.
 """
 
 import ast

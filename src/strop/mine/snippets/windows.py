@@ -5,7 +5,7 @@ Two windows of one gram differ in what is a literal, a name from outside or a na
 (alpha-equivalence); windows of one pattern differ in values only, which is what `unify.py` needs.
 Also told: which names the rest of the block reads afterwards.
 
-Next file: `mine/snippets/unify.py`.
+Next file: `mine/snippets/templates.py`.
 """
 
 import ast

@@ -1,7 +1,8 @@
 """From a template to a tool: source, schema, description, and each window's arguments.
 
 The function does what the statements did. It returns what was read afterwards (one value, or an
-object of them by name); where nothing was and it prints, it returns what it printed; else null.
+object of them by name); where nothing was and it prints, it returns that: the value of the one
+`print` at its end where it is known to be JSON, else the text. Else it returns null.
 Imports stand inside the function. Whether it works is for a sandbox to say, not for this file.
 
 Next file: `mine/snippets/choosing.py`.
@@ -14,9 +15,10 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from strop.jsonvalue import Json, canonical
+from strop.mine.snippets.names import Imported
 from strop.mine.snippets.naming import calls_in, own_names, param_names, phrase
-from strop.mine.snippets.normal import Imported
-from strop.mine.snippets.unify import OWN, PARAM, Absent, Hole, Template
+from strop.mine.snippets.results import printed_value
+from strop.mine.snippets.templates import OWN, PARAM, Absent, Hole, Template
 from strop.mine.snippets.values import Missing, node_of
 from strop.mine.snippets.windows import Window
 
@@ -52,7 +54,7 @@ class Tool:
         windows: The windows.
         given: Numbers of the own names that it returns.
         gives: What the tool calls them; empty where it returns what it printed, or nothing.
-        prints: Whether it returns what it printed.
+        prints: Whether it returns what the statements printed, as text or as the value itself.
     """
 
     name: str
@@ -81,9 +83,13 @@ def write_tool(template: Template) -> Tool | None:
     given = tuple(_given(template.windows))
     gives = tuple(own[number] for number in given)
     called = calls_in(body, template.imports)
+    if gives and _is_print(body[-1]):
+        return None  # printed in a tool, it would be lost; there is a gram without it
     prints = not gives and "print" in called
+    first = template.windows[0]
+    value = _printed(body) if prints and printed_value(first.stmts, first.unit) else None
     name = phrase(body, template.imports)
-    description = _description(name, called, gives, prints=prints)
+    description = _description(name, called, gives, prints=prints, value=value)
     try:
         source = _source(
             _Function(
@@ -94,6 +100,7 @@ def write_tool(template: Template) -> Tool | None:
                 body=body,
                 gives=gives,
                 prints=prints,
+                value=value,
             )
         )
     except (ValueError, RecursionError):  # an f-string that this version of Python cannot write
@@ -128,12 +135,25 @@ class _Function:
     body: list[ast.stmt]
     gives: tuple[str, ...]
     prints: bool
+    value: ast.expr | None
+
+
+def _is_print(stmt: ast.stmt) -> bool:
+    call = stmt.value if isinstance(stmt, ast.Expr) else None
+    func = call.func if isinstance(call, ast.Call) else None
+    return isinstance(func, ast.Name) and func.id == "print"
+
+
+def _printed(body: Sequence[ast.stmt]) -> ast.expr:
+    return cast("ast.Call", cast("ast.Expr", body[-1]).value).args[0]
 
 
 def _source(made: _Function) -> str:
     imports = _imports(made.imports)
     body = list(made.body)
-    if made.prints:
+    if made.value is not None:
+        body[-1] = ast.Return(value=made.value)
+    elif made.prints:
         imports = sorted({*imports, "import contextlib", "import io"})
         printed = "printed_" if "printed_" not in made.imports else "printed_text_"
         frame = ast.parse(
@@ -254,11 +274,23 @@ def _args(holes: Sequence[Hole], names: Sequence[str], row: int) -> dict[str, Js
     return args
 
 
-def _description(name: str, calls: Sequence[str], gives: Sequence[str], *, prints: bool) -> str:
+def _description(
+    name: str,
+    calls: Sequence[str],
+    gives: Sequence[str],
+    *,
+    prints: bool,
+    value: ast.expr | None,
+) -> str:
     words = name.replace("_", " ")
     steps = list(dict.fromkeys(call.replace(":", ".").lstrip(".") for call in calls))
     steps = [step.replace("slice_store", "lines[start:stop] = ...") for step in steps]
+    if value is not None:
+        steps.remove("print")
     text = f"{words[:1].upper()}{words[1:]}: {', '.join(steps[:8])}."
     if gives:
         return f"{text} Returns {', '.join(gives)}."
+    said = "" if value is None else ast.unparse(ast.fix_missing_locations(value))
+    if said and len(said) <= _EXAMPLE:
+        return f"{text} Returns {said}."
     return f"{text} Returns what it printed." if prints else text
