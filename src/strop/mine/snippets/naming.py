@@ -132,7 +132,7 @@ def _texts_in(body: Sequence[ast.stmt]) -> list[str]:
             if isinstance(node.value, str):
                 found.append(node.value)
         else:
-            stack += reversed(list(children(node)))
+            stack += reversed(children(node))
     return found
 
 
@@ -177,7 +177,7 @@ def calls_in(body: Sequence[ast.stmt], imports: dict[str, Imported]) -> list[str
                 found.append(called)
         elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
             found.append("slice_store" if isinstance(node.slice, ast.Slice) else "item_store")
-        stack += reversed(list(children(node)))
+        stack += reversed(children(node))
     return found
 
 

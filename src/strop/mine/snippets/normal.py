@@ -159,7 +159,7 @@ def _propagated(stmt: ast.stmt, names: Names) -> bool:
         return False
     value = stmt.value
     kind = kind_of(value)
-    uses = names.uses.get(target.id, [])
+    uses = names.reads(target.id) if kind is not None else []
     if kind is None or not uses or any(use.line < stmt.lineno for use in uses):
         return False
     if kind in "ld" and (len(uses) > 1 or uses[0].shared or not _leaves_alone(uses[0])):
@@ -190,12 +190,23 @@ def statements_in(tree: ast.Module) -> Iterator[list[ast.stmt]]:
     stack: list[ast.AST] = [tree]
     while stack:
         node = stack.pop()
+        cls = node.__class__
+        lists = _LISTS.get(cls)
+        if lists is None:
+            lists = _LISTS[cls] = tuple(name for name in _IN_ORDER if name in cls._fields)
+        if not lists:
+            continue
         found: list[ast.AST] = []
-        for name in ("body", "handlers", "orelse", "finalbody", "cases"):
+        for name in lists:
             items = getattr(node, name, None)
             if not isinstance(items, list):
                 continue
-            if name in _BODIES and not isinstance(node, ast.ClassDef) and items:
+            if name in _BODIES and cls is not ast.ClassDef and items:
                 yield items
             found += items
         stack += reversed(found)
+
+
+_IN_ORDER = ("body", "handlers", "orelse", "finalbody", "cases")
+_LISTS: dict[type[ast.AST], tuple[str, ...]] = {}
+"""Which of these a class of nodes has, as it is worked out."""

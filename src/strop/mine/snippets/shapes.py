@@ -17,6 +17,7 @@ from strop.mine.snippets.trees import (
     BUILTINS,
     FIELDS,
     OWN_NAMES,
+    PLAIN,
     fields_of,
     is_open_call,
     keeps_mode,
@@ -121,6 +122,9 @@ class _Shaper:
                 return _FLAG if kind in "bz" else _ATOM
             if cls is ast.Constant:
                 return hash(repr(cast("ast.Constant", node).value))
+        elif cls is ast.Attribute:
+            owner = cast("ast.Attribute", node)
+            return hash((cls, self._of(owner.value), owner.attr))
         elif cls is ast.Call:
             return self._call(cast("ast.Call", node))
         elif cls is ast.Subscript:
@@ -141,10 +145,10 @@ class _Shaper:
                     parts += map(self.statement, value)
                 else:
                     parts += [self._of(i) if isinstance(i, ast.AST) else i for i in value]
-            elif isinstance(value, ast.AST):
-                parts.append(self._of(value) if value._fields else value.__class__)
-            else:
+            elif value.__class__ in PLAIN:
                 parts.append(_TARGET if name == own and value is not None else value)
+            else:
+                parts.append(self._of(value) if value._fields else value.__class__)
         if cls in _LOOPS:
             self._leaves_loop = False
         elif cls is ast.FunctionDef:

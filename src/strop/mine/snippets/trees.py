@@ -9,8 +9,8 @@ Next file: `mine/snippets/shapes.py`.
 
 import ast
 import builtins
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import cast
 
 from strop.mine.snippets.normal import Unit
 
@@ -18,6 +18,7 @@ __all__ = [
     "BUILTINS",
     "FIELDS",
     "OWN_NAMES",
+    "PLAIN",
     "Binders",
     "binders_of",
     "children",
@@ -67,14 +68,22 @@ def fields_of(cls: type[ast.AST]) -> tuple[str, ...]:
     return known
 
 
-def children(node: ast.AST) -> Iterator[ast.AST]:
+def children(node: ast.AST) -> list[ast.AST]:
     """A node's children, in the order of evaluation."""
-    for name in fields_of(node.__class__):
+    found: list[ast.AST] = []
+    cls = node.__class__
+    for name in FIELDS.get(cls) or fields_of(cls):
         value = getattr(node, name, None)
-        if isinstance(value, ast.AST):
-            yield value
-        elif value.__class__ is list:
-            yield from (item for item in value if isinstance(item, ast.AST))
+        kind = value.__class__
+        if kind is list:
+            found += [item for item in cast("list[object]", value) if isinstance(item, ast.AST)]
+        elif kind not in PLAIN:
+            found.append(cast("ast.AST", value))
+    return found
+
+
+PLAIN = frozenset((None.__class__, str, int, bool, float, complex, bytes, Ellipsis.__class__))
+"""The classes of what stands in a field and is no node."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +126,7 @@ def binders_of(stmt: ast.stmt, unit: Unit) -> Binders:
             nodes.append(node)
         elif cls in _BINDING:
             nodes.append(node)
-        stack += reversed([c for c in children(node) if c.__class__ is not ast.Constant])
+        stack += [c for c in reversed(children(node)) if c.__class__ is not ast.Constant]
     made = Binders(frozenset(names), frozenset(functions), tuple(nodes))
     unit.known[-id(stmt)] = made
     return made

@@ -197,5 +197,5 @@ def _events(stmt: ast.stmt) -> dict[str, bool]:
             found.setdefault(node.target.id, True)
             stack.append(node.value)
         elif node.__class__ is not ast.Constant:
-            stack += reversed(list(children(node)))
+            stack += reversed(children(node))
     return found
