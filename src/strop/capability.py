@@ -5,7 +5,7 @@
 Before each run it selects what the released spec has for this prompt (instructions, examples,
 memories, tools) and shows it; after the run, however it ended, the run is recorded.
 
-Next file: `demo/__init__.py`.
+Next file: `serving.py`.
 """
 
 import logging

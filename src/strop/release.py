@@ -4,7 +4,7 @@ Pure: makes entries and follows chains of them; `store` keeps them. A release is
 edit; rolling back is one more release. Every ledger entry carries the hash of the one before, so an
 edit, a deletion or a reordering shows; that the newest entries were cut off does not.
 
-Next file: `store/__init__.py`.
+Next file: `standing.py`.
 """
 
 from collections.abc import Iterable, Sequence

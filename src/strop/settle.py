@@ -3,7 +3,7 @@
 The configuration gives a base spec; learning adds to it release by release. When a person edits the
 configuration, the edits are laid over what was learned, so that neither loses the other.
 
-Next file: `verdicts.py`.
+Next file: `grants.py`.
 """
 
 from dataclasses import replace

@@ -1,6 +1,6 @@
 """`strop run`: one task, its answer, and what it took.
 
-Next file: `cli/evaluating.py`.
+Next file: `cli/serving.py`.
 """
 
 import sys

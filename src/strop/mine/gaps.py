@@ -5,7 +5,7 @@ That an agent *says* it has no way to do something is not read here: words are a
 (`propose/reflect/tools.py`). A misspelt name of a tool that exists is no gap, nor is a call that
 another tool answered with the same arguments.
 
-Next file: `mine/arguments.py`.
+Next file: `mine/facts/__init__.py`.
 """
 
 import re

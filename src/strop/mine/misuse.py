@@ -4,7 +4,7 @@ Two sources: errors that blame an argument (`arguments.py`), and repairs (`failu
 which know it by what was changed. A value that looks like the ones that succeed is no misuse: it
 was the wrong one of its kind (a flight without seats), and no description can tell which.
 
-Next file: `mine/facts/__init__.py`.
+Next file: `mine/gaps.py`.
 """
 
 import json

@@ -6,7 +6,7 @@ that people answer in, or any provider. `ask` puts one question to it and checks
 
 Importing it loads nothing heavy: Pydantic AI and llama.cpp come when a model is first used.
 
-Next file: `models/resolve.py`.
+Next file: `models/gguf.py`.
 """
 
 from importlib import import_module

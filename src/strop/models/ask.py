@@ -3,7 +3,7 @@
 Judges and proposers use it. An answer that breaks the schema goes back to the model with what is
 wrong; after the retries it is a `ModelFailed`, never a guess. It calls no tools.
 
-Next file: `models/render.py`.
+Next file: `sandbox/__init__.py`.
 """
 
 import time

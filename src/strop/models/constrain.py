@@ -5,7 +5,7 @@ into what llama.cpp takes: a GBNF grammar for a choice of labels, its own transl
 else. With tools, the schema is that of the answer among other actions (`models/actions.py`). It
 makes no requests.
 
-Next file: `models/ask.py`.
+Next file: `models/render.py`.
 """
 
 import json

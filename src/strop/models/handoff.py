@@ -4,7 +4,7 @@ So any model, agent or person can be the proposer or the judge, at any speed. Fi
 digest of the request: a process that was killed while it waited asks again under the same name, and
 finds an answer given meanwhile. It deletes nothing: the folder is the record of what was asked.
 
-Next file: `tools/__init__.py`.
+Next file: `models/local.py`.
 """
 
 import hashlib

@@ -4,7 +4,7 @@ It is an `OpenAIChatModel` per server, pointed at loopback, so local and remote 
 path: same message mapping, same usage, same tracing. A grammar holds its answers, and its tool
 calls, to their schemas. It neither downloads nor trains.
 
-Next file: `models/grammar.py`.
+Next file: `models/resolve.py`.
 """
 
 import os

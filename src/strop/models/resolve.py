@@ -8,7 +8,7 @@
 
 Resolving makes no request and starts no server.
 
-Next file: `models/gguf.py`.
+Next file: `models/ask.py`.
 """
 
 from collections.abc import Callable

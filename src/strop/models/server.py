@@ -4,7 +4,7 @@
 lets the rest wait: on a CPU two requests at once finish later than one after the other. It knows
 nothing of messages or models; the addresses it hands out speak OpenAI's protocol.
 
-Next file: `models/local.py`.
+Next file: `models/grammar.py`.
 """
 
 import atexit

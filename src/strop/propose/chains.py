@@ -5,7 +5,7 @@ chain would give them. Demonstrations are rewritten in the same proposal (`propo
 an agent that is shown five calls makes five calls, whatever tool there is for it. No model is
 asked. What makes a chain trustworthy was decided in `mine/chains/`; this fits it into a spec.
 
-Next file: `propose/composites.py`.
+Next file: `propose/tool_checks.py`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

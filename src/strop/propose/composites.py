@@ -3,7 +3,7 @@
 Pure: steps in, steps out. A demonstration shows results cut short, in which an argument's source
 may be gone; so sources are looked up in the run that it was made from, where that is known.
 
-Next file: `propose/descriptions.py`.
+Next file: `propose/chains.py`.
 """
 
 from collections.abc import Mapping, Sequence

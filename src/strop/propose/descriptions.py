@@ -4,7 +4,7 @@ To the description of a parameter is added what values of calls that succeed loo
 failed. Names and forms only, no sentence of a trace. What a tool does stays as it is: a protected
 tool may be described in other words, no more (`spec.apply`).
 
-Next file: `propose/curation_rules.py`.
+Next file: `propose/resolutions.py`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -3,7 +3,7 @@
 Who said it decides how far it is trusted: reasons of people's scores count as evidence, what users
 said to the agent is their word alone. No model is asked.
 
-Next file: `propose/resolutions.py`.
+Next file: `propose/composites.py`.
 """
 
 from collections.abc import Mapping, Sequence

@@ -3,7 +3,7 @@
 `best_sandbox()` is what to call; `backends()` says what it is made of here. The Linux sandboxes are
 exported where they load.
 
-Next file: `sandbox/linux/__init__.py`.
+Next file: `sandbox/base.py`.
 """
 
 import sys

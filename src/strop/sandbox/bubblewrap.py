@@ -8,7 +8,7 @@ some hosts, so it refuses where hosts are named.
 
 Source: bwrap(1), version 0.8.
 
-Next file: `sandbox/bubblewrap_inner.py`.
+Next file: `sandbox/monty.py`.
 """
 
 import base64

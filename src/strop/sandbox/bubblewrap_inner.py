@@ -9,7 +9,7 @@ On standard input comes what to confine itself to, as JSON: `path` (for `sys.pat
 `scratch` ([bytes, files] or null), `file_size` (bytes) and `filter` (base64). On descriptor
 ``argv[1]``, a socket, it says that it is ready, gets the job and answers (`runner.py`).
 
-Next file: `sandbox/monty.py`.
+Next file: `sandbox/bubblewrap.py`.
 """
 
 import base64

@@ -4,7 +4,7 @@ Each is a tool in the making: one call in the place of several, with no model be
 over runs, no model. Of very many runs those of a fixed sample of tasks are kept, so that memory is
 bounded. It makes findings; turning them into tools is `propose/chains.py`.
 
-Next file: `mine/orders/__init__.py`.
+Next file: `mine/snippets/__init__.py`.
 """
 
 import hashlib

@@ -3,7 +3,7 @@
 One pass over the runs; what is kept is a few lines for each template and the ids of its tasks. What
 mended a failure is not its business (`repairs.py`).
 
-Next file: `mine/failures/trust.py`.
+Next file: `mine/arguments.py`.
 """
 
 import zlib

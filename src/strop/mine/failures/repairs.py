@@ -6,7 +6,7 @@ with the tasks it worked in, where nobody had told the agent (`repair_trust.py`)
 was tried and failed again. Failures that no edit mends are followed by what runs did next
 (`repair_next.py`). Needs no model.
 
-Next file: `mine/facts/__init__.py`.
+Next file: `mine/failures/patterns.py`.
 """
 
 from collections import Counter

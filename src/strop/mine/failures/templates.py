@@ -8,7 +8,7 @@ comparing templates, in a way that does not depend on the order they came in.
 It does not decide what counts as an error (that is `calls.py`), nor whether a text may be shown to
 an agent (that is `repair_trust.py`).
 
-Next file: `mine/failures/patterns.py`.
+Next file: `mine/failures/trust.py`.
 """
 
 import re

@@ -5,7 +5,7 @@ where every task was run once they are compared across tasks, and the finding sa
 weaker. However many patterns are tried, the share of false claims is held down. A claim is an
 association seen in traces, no proof that following it helps: the gate decides. No model is asked.
 
-Next file: `mine/feedback.py`.
+Next file: `mine/chains/__init__.py`.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,8 +1,8 @@
 """Python that a tool call was given as an argument: ``run_python(code="...")``.
 
 Only what parses and does something counts. Many texts parse (``yes``, ``not found``,
-``due (late)``, ``import duty``), and other languages look alike (``console.log(x);``), so at least one statement
-must assign, define, or call what is known. Nothing is run.
+``due (late)``, ``import duty``), and other languages look alike (``console.log(x);``), so at least
+one statement must assign, define, or call what is known. Nothing is run.
 
 Next file: `mine/snippets/blocks.py`.
 """

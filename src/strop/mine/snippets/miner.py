@@ -4,7 +4,7 @@ One pass over the runs keeps each block's shapes and its text, compressed; `find
 generalises and chooses. It says nothing about whether a tool works: replaying its instances in a
 sandbox is the proposer's business.
 
-Next file: `mine/orders/__init__.py`.
+Next file: `mine/feedback.py`.
 """
 
 import ast

@@ -148,7 +148,8 @@ class _Shaper:
             elif value.__class__ in PLAIN:
                 parts.append(_TARGET if name == own and value is not None else value)
             else:
-                parts.append(self._of(value) if value._fields else value.__class__)
+                child = cast("ast.AST", value)
+                parts.append(self._of(child) if child._fields else child.__class__)
         if cls in _LOOPS:
             self._leaves_loop = False
         elif cls is ast.FunctionDef:

@@ -4,7 +4,7 @@ It is given grades by people with their reasons, and sees the runs that the judg
 differently. Whether changed criteria agree better with people is measured on grades that it has not
 seen, by the gate.
 
-Next file: `propose/reflect/rules.py`.
+Next file: `propose/reflect/written.py`.
 """
 
 from dataclasses import dataclass

@@ -8,7 +8,7 @@ Source: a tool's documentation mended from what came of calling it, from Qu et a
 Exploration to Mastery: Enabling LLMs to Master Tools via Self-Driven Interactions", ICLR 2025
 (arXiv:2410.08197).
 
-Next file: `propose/reflect/written.py`.
+Next file: `propose/reflect/rules.py`.
 """
 
 from dataclasses import dataclass, field, replace

@@ -6,7 +6,7 @@ measured them. Failures that the spec holds a lesson on are not asked about agai
 
 Source: Shinn et al., "Reflexion", NeurIPS 2023 (arXiv:2303.11366).
 
-Next file: `propose/reflect/descriptions.py`.
+Next file: `propose/reflect/heuristics.py`.
 """
 
 from collections.abc import Iterator, Sequence

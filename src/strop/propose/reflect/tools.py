@@ -8,7 +8,7 @@ Its code is nobody's word but the model's: untrusted, and held by the sandbox wh
 Source: tools made by a model and kept where their tests pass, from Cai et al., "Large Language
 Models as Tool Makers", ICLR 2024 (arXiv:2305.17126).
 
-Next file: `propose/reflect/heuristics.py`.
+Next file: `propose/reflect/descriptions.py`.
 """
 
 from collections.abc import Callable, Iterable, Iterator

@@ -4,7 +4,7 @@
 forbidden. `plan.py` to `backend.py` run in the parent; `boot.py` to `runner.py` in the worker, with
 the standard library alone.
 
-Next file: `sandbox/linux/plan.py`.
+Next file: `sandbox/linux/seccomp.py`.
 """
 
 from strop.sandbox.linux.backend import LandlockSandbox, NamespaceSandbox

@@ -3,7 +3,7 @@
 Both keep pools of confined processes (`pool.py`) and differ in what a worker is asked to isolate
 itself by. What each layer stops, and what none does: docs/decisions/sandbox.md.
 
-Next file: `sandbox/linux/boot.py`.
+Next file: `sandbox/linux/idmap.py`.
 """
 
 import atexit

@@ -6,7 +6,7 @@ the seccomp filter does. Used in worker processes only: standard library, nothin
 
 Source: landlock(7); linux/landlock.h.
 
-Next file: `sandbox/linux/root.py`.
+Next file: `sandbox/linux/selftest.py`.
 """
 
 import os

@@ -2,7 +2,7 @@
 
 Pure but for looking which files exist and who we are. `worker.py` reads what is written here.
 
-Next file: `sandbox/linux/seccomp.py`.
+Next file: `sandbox/linux/kernel.py`.
 """
 
 import base64

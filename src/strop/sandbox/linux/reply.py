@@ -3,7 +3,7 @@
 The bytes come from a process in which untrusted code ran, so they may be anything: too deep, not
 JSON, a failure of a kind that only the parent may state. It does no input or output.
 
-Next file: `sandbox/linux/selftest.py`.
+Next file: `sandbox/linux/plan.py`.
 """
 
 import json

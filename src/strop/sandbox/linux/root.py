@@ -7,7 +7,7 @@ standard library, nothing of Strop.
 
 Source: mount_namespaces(7), pivot_root(2), mount_setattr(2); the order of steps is bubblewrap's.
 
-Next file: `sandbox/linux/idmap.py`.
+Next file: `sandbox/linux/worker.py`.
 """
 
 import os

@@ -8,7 +8,7 @@ A job is a JSON object: `source`, `function`, `args`, and the bounds `result`, `
 `memory` (bytes, optional) and `cpu` (seconds, optional). The answer is one line of JSON:
 ``{"value": ...}`` or ``{"failure": {"what", "message", "line"}}``.
 
-Next file: `sandbox/bubblewrap.py`.
+Next file: `sandbox/linux/root.py`.
 """
 
 import contextlib

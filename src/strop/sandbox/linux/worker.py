@@ -8,7 +8,7 @@ hears only its parent. Standard library, nothing of Strop.
 What it is asked for comes as JSON on standard input (`pool.py` writes it); over the control
 socket it then gets one byte per child wanted, and answers with the child's descriptors.
 
-Next file: `sandbox/linux/kernel.py`.
+Next file: `sandbox/linux/boot.py`.
 """
 
 import base64
