@@ -833,3 +833,16 @@ def test_a_good_half_is_not_lost_with_a_bad_one(desk, tmp_path):
     # What did not pass is kept, and shown to nobody. (The last makes the same spec as the first.)
     candidates = {key for key, _ in desk.store.documents("proposal")}
     assert candidates == {attempt.candidate.id for attempt in cycle.attempts}
+
+
+def test_a_tool_that_knows_a_held_out_answer_stays_where_it_is(tmp_path):
+    asked = "which shelf holds the left-handed copper screwdriver"
+    here = setting(tmp_path)
+    here = replace(
+        here,
+        held_out=HeldOut.of([Task(id="v", input=asked, expected="B2", split=Split.VALIDATION)]),
+    )
+    source = f'def where(a):\n    """Where."""\n    return {{{asked!r}: "B2"}}.get(a)\n'
+    leak = tool("where", {"kind": "code", "source": source, "function": "where", "imports": []})
+    arrived = arrive(others(leak), here)
+    assert reasons(arrived) == {"tool-where": "it tells of a held-out task"}

@@ -8,7 +8,10 @@ from pydantic_ai.models.test import TestModel
 
 from strop import ScriptedModel, SelfImprovingAgent, Split, Strop
 from strop.models import tool_call
+from strop.release import Action, Release
 from strop.run import ToolCall
+from strop.settle import settle
+from strop.spec import Add, Item, Kind, apply
 
 pytestmark = pytest.mark.anyio
 
@@ -109,4 +112,49 @@ async def test_one_capability_serves_many_runs_at_once(project):
             group.start_soon(agent.run, f"when does box number {i} leave")
     runs = list(capability.parts.store.runs(split=Split.PRODUCTION))
     assert len({scored.run.input for scored in runs}) == 20
+    capability.parts.store.close()
+
+
+async def test_an_agents_own_tool_comes_before_a_learned_one_of_its_name(project, caplog):
+    capability = Strop(project)
+    spec = settle(capability.parts.base, capability.parts.store)
+    learned = Item(
+        id="tool-next_truck",
+        kind=Kind.TOOL,
+        content={
+            "name": "next_truck",
+            "description": "Learned.",
+            "parameters": {"type": "object", "properties": {}},
+            "body": {
+                "kind": "code",
+                "source": 'def next_truck():\n    """Learned."""\n    return "never"\n',
+                "function": "next_truck",
+                "imports": [],
+            },
+        },
+    )
+    grown = apply(spec, [Add(item=learned)])
+    capability.parts.store.append_release(
+        Release(
+            spec=grown.id,
+            previous=spec.id,
+            origin=capability.parts.base.id,
+            action=Action.PROMOTE,
+            summary="a tool",
+            by="gate",
+        ),
+        grown,
+    )
+    model = ScriptedModel([tool_call("next_truck", depot="north"), "Friday"])
+    agent = Agent(model, capabilities=[capability])
+
+    @agent.tool_plain
+    def next_truck(depot: str) -> str:
+        return f"at noon from {depot}"
+
+    assert (await agent.run("when does my box leave")).output == "Friday"
+    (scored,) = capability.parts.store.runs(split=Split.PRODUCTION)
+    (call,) = [step for step in scored.run.steps if isinstance(step, ToolCall)]
+    assert call.result == "at noon from north"
+    assert "the agent has one of that name" in caplog.text
     capability.parts.store.close()

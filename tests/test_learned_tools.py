@@ -1,6 +1,7 @@
 """Learned tools in the loop: what may not run waits, what was granted is tried, what is leaner counts."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import anyio
 import pytest
@@ -12,7 +13,8 @@ from strop.ladder_tools import waiting
 from strop.permission import Level, Permissions
 from strop.propose import Aim, Proposal
 from strop.run import ModelCall, Usage
-from strop.spec import Add, Item, Kind, Provenance, Trust
+from strop.spec import Add, Item, Kind, Provenance, Trust, apply
+from strop.task import Split
 from strop.tools import code_digest
 
 FETCH = Item(
@@ -188,3 +190,29 @@ def test_a_chain_that_saves_tokens_is_accepted_at_the_same_score(tmp_path):
             )
             (attempt,) = anyio.run(loops.improve_once, parts).attempts
             assert attempt.verdict.decision is decision, attempt.verdict
+
+
+def test_a_tool_that_is_halted_in_the_midst_of_an_evaluation_spoils_no_cache(agent):
+    """Runs before and after are of two agents; only what is of the one that was begun is kept."""
+    improved(agent, Proposes((FETCH,)))
+    approve(agent.parts.grants, "fetch", by="ann")
+    seen = 0
+
+    def backend(spec):
+        async def answer(task, context, trace, limits):
+            nonlocal seen
+            seen += 1
+            if seen == 5:
+                demote(agent.parts.grants, "fetch", by="ann", reason="for now")
+            return answers_with_the_tool(task, context)
+
+        return answer
+
+    parts = replace(agent.parts, backend=backend, concurrency=1, proposers=(Proposes((FETCH,)),))
+    spec = apply(agent.spec, [Add(item=FETCH)])
+    runs = anyio.run(partial(loops.evaluate_split, parts, spec, split=Split.VALIDATION))
+    assert len(runs) == 4  # of twelve: the fifth saw it taken back
+    approve(agent.parts.grants, "fetch", by="ann")
+    again = anyio.run(partial(loops.evaluate_split, parts, spec, split=Split.VALIDATION))
+    assert [scored.value for scored in again] == [1.0] * 12
+    assert seen == 12 + 8

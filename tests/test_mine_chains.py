@@ -55,7 +55,7 @@ def steps(finding):
 def test_a_value_handed_on_becomes_a_chain():
     found = only(mine_chains(attempt(f"t{n}", looked_up(n)) for n in range(5)))
     assert found.data["tool"] == {
-        "name": "get_customer_then_subscription",
+        "name": "get_customer_subscription",
         "description": "`get_customer`, then `get_subscription`, in one call.",
         "parameters": {
             "type": "object",
@@ -145,7 +145,7 @@ def trip(n, called, *, items=3):
 
 def test_the_same_call_for_each_item_of_a_list():
     found = only(mine_chains(attempt(f"t{n}", trip(n, range(1 + n % 3))) for n in range(9)))
-    assert found.data["tool"]["name"] == "get_user_then_bookings"
+    assert found.data["tool"]["name"] == "get_user_bookings"
     assert steps(found)[1] == {
         "tool": "get_booking_details",
         "args": {"booking_id": {"item": []}},
@@ -490,10 +490,10 @@ def test_which_tools_only_read(tool, reads):
     [
         (
             [("get_user_details", False), ("get_reservation_details", True)],
-            "get_user_then_reservations",
+            "get_user_reservations",
         ),
         ([("searchOrders", False), ("get_order_info", False)], "search_orders_then_get_order"),
-        ([("get_box", False), ("get_company", True)], "get_box_then_companies"),
+        ([("get_box", False), ("get_company", True)], "get_box_companies"),
         ([("list", False), ("list", False)], "list_then_list"),
         ([("§§", False), ("get_x", False)], "call_then_get_x"),
     ],
@@ -525,7 +525,7 @@ def test_real_runs_show_one_chain_and_no_loop():
     finally:
         sys.path.remove(str(root))
     report = bench.measure(quick=True)
-    assert [chain["tool"]["name"] for chain in report["chains"]] == ["get_user_then_reservations"]
+    assert [chain["tool"]["name"] for chain in report["chains"]] == ["get_user_reservations"]
     assert report["tried"]["right_share"] == 1.0
     assert report["targets"]["replays_exactly"]["met"]
     assert report["targets"]["no_failure_loop"]["met"]

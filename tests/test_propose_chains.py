@@ -221,8 +221,8 @@ def test_a_chain_becomes_a_tool_on_the_word_of_its_runs():
     assert isinstance(change, Add)
     item = change.item
     assert (item.id, item.content["name"]) == (
-        "tool-get_user_then_bookings",
-        "get_user_then_bookings",
+        "tool-get_user_bookings",
+        "get_user_bookings",
     )
     assert item.provenance.trust is Trust.EVIDENCE
     assert item.provenance.by == proposal.proposer == "mined:chains"
@@ -239,7 +239,7 @@ def test_it_is_proposed_once():
     assert propose(brief(*after.items)) is None
     renamed = [
         Item(id="other", kind=i.kind, content={**i.content, "name": "other"})
-        if i.id == "tool-get_user_then_bookings"
+        if i.id == "tool-get_user_bookings"
         else i
         for i in after.items
     ]
@@ -282,7 +282,7 @@ def test_what_was_rejected_is_not_proposed_again():
             texts=(),
             decision=decision,
             message="",
-            added=("tool-get_user_then_bookings",),
+            added=("tool-get_user_bookings",),
         )
 
     assert propose(brief(*TOOLS, tried=(tried("reject"),))) is None
@@ -290,10 +290,10 @@ def test_what_was_rejected_is_not_proposed_again():
 
 
 def test_a_name_that_is_taken_gets_a_number():
-    taken = tool("get_user_then_bookings", "x")
+    taken = tool("get_user_bookings", "x")
     (change,) = propose(brief(*TOOLS, taken)).changes
-    assert change.item.content["name"] == "get_user_then_bookings_2"
-    assert chain_item(mine_chains(RUNS)[0], set()).content["name"] == "get_user_then_bookings"
+    assert change.item.content["name"] == "get_user_bookings_2"
+    assert chain_item(mine_chains(RUNS)[0], set()).content["name"] == "get_user_bookings"
 
 
 def test_a_few_at_most_and_the_rest_later():

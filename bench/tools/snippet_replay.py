@@ -25,6 +25,7 @@ from strop.mine.snippets.windows import Window
 from strop.mine.snippets.writing import Tool
 from strop.permission import Level, Permissions
 from strop.sandbox import Bounds, Outcome, Program, Sandbox
+from strop.tools.same import agrees
 
 BOUNDS = Bounds(seconds=60.0)
 _PATH = re.compile(r"(?!/)[\w.-]{1,80}(?:/[\w.-]{1,80}){0,12}")
@@ -132,7 +133,7 @@ def _difference(tool: Tool, first: Outcome, second: Outcome, says: set[str]) -> 
         return "Django is set up otherwise"
     printed = "\n".join(line for line in first.printed.splitlines() if line not in says).rstrip()
     if tool.prints:
-        return "" if printed == two["value"] else "printed text differs"
+        return "" if agrees(two["value"], printed) else "printed text differs"
     if printed != second.printed.rstrip():
         return "printed text differs"
     expected: Any = None

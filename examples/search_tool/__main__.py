@@ -88,7 +88,7 @@ def walk(folder: Path) -> dict[str, object]:
         os.environ["HELPDESK_ENDPOINT"] = endpoint.address
         _write_project(folder)
         with SelfImprovingAgent(folder / "strop.yaml") as agent:
-            for scored in _written_by_hand(agent.tasks, endpoint):
+            for scored in _written_by_hand(agent.parts.tasks, endpoint):
                 agent.parts.store.put_run(scored.run, scored.score)
             before = agent.evaluate(split=Split.TEST)
             first = agent.improve()

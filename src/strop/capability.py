@@ -18,6 +18,7 @@ from typing import Any
 
 from pydantic_ai import AgentRunResult, RunContext
 from pydantic_ai.capabilities import AbstractCapability, WrapRunHandler
+from pydantic_ai.toolsets import FunctionToolset
 from pydantic_core import to_jsonable_python
 
 from strop.agent import Trace, one_line
@@ -69,6 +70,7 @@ class Strop(AbstractCapability[Any]):
         """Select what this run gets to see."""
         task = self._task(ctx)
         spec, context = await self._selected(task)
+        context = context.without(_taken(context, ctx))
         return _RecordedRun(
             context=context,
             trace=Trace(),
@@ -89,6 +91,19 @@ class Strop(AbstractCapability[Any]):
         except StropError as error:
             logger.warning("nothing learned is shown to this run: %s", error)
             return self.parts.base, select(self.parts.base, task)
+
+
+def _taken(context: Context, ctx: RunContext[Any]) -> dict[str, str]:
+    """The learned tools whose names the agent has given to tools of its own, by item id.
+
+    Two tools of one name end a run; what the agent was given comes before what was learned.
+    """
+    toolsets = [] if ctx.agent is None else ctx.agent.toolsets
+    own = {name for each in toolsets if isinstance(each, FunctionToolset) for name in each.tools}
+    taken = {i.id: str(i.content["name"]) for i in context.tools if i.content["name"] in own}
+    for name in taken.values():
+        logger.warning("the learned tool %s is left out: the agent has one of that name", name)
+    return taken
 
 
 @dataclass(kw_only=True)

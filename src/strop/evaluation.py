@@ -7,7 +7,7 @@ Next file: `settle.py`.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from statistics import fmean
 from typing import TypeAlias
@@ -129,6 +129,7 @@ class _Job:
     task: Task
     key: EvaluationKey
     context: Context
+    inert: frozenset[str]  # tools that could not be called when it was made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,16 +153,17 @@ class Evaluator:
     ) -> tuple[ScoredRun, ...]:
         """Scored runs of `spec` on `tasks`, `trials` each; what is cached is not run again.
 
-        When the budget runs out, what was finished is returned and `budget.spent_by` says why.
+        When the budget runs out, what was finished is returned and `budget.spent_by` says why. A
+        run during which a tool was granted or halted is of neither agent: it is kept, not returned.
         """
-        keys = self._keys(spec, tasks, trials)
+        inert = self.inert(spec)
+        keys = self._keys(spec, tasks, trials, inert)
         found = self.store.evaluations([key for _, key in keys])
         todo = [(task, key) for task, key in keys if key not in found]
         meter = _Meter(f"{split.value} {spec.short_id}", len(keys), found.values(), self.progress)
         contexts = await self.libraries.contexts(spec, [task for task, _ in todo])
-        inert = self.inert(spec)
         jobs = [
-            _Job(task=task, key=key, context=context.without(inert))
+            _Job(task=task, key=key, context=context.without(inert), inert=frozenset(inert))
             for (task, key), context in zip(todo, contexts, strict=True)
         ]
         fresh = await self._run_all(spec, jobs, split, meter)
@@ -170,12 +172,13 @@ class Evaluator:
 
     def missing(self, spec: AgentSpec, tasks: Sequence[Task], *, trials: int) -> int:
         """How many of these evaluations are not cached."""
-        keys = [key for _, key in self._keys(spec, tasks, trials)]
+        keys = [key for _, key in self._keys(spec, tasks, trials, self.inert(spec))]
         return len(keys) - len(self.store.evaluations(keys))
 
     def mean_usage(self, spec: AgentSpec, tasks: Sequence[Task]) -> Usage | None:
         """What a run of `spec` took on average, from its cached runs; `None` without any."""
-        runs = list(self.store.evaluations([k for _, k in self._keys(spec, tasks, 1)]).values())
+        keys = [key for _, key in self._keys(spec, tasks, 1, self.inert(spec))]
+        runs = list(self.store.evaluations(keys).values())
         if not runs:
             return None
         costs = [r.run.usage.cost for r in runs if r.run.usage.cost is not None]
@@ -187,12 +190,12 @@ class Evaluator:
         )
 
     def _keys(
-        self, spec: AgentSpec, tasks: Sequence[Task], trials: int
+        self, spec: AgentSpec, tasks: Sequence[Task], trials: int, inert: Collection[str]
     ) -> list[tuple[Task, EvaluationKey]]:
         # Other limits, another experiment: what timed out under the old ones may not under these.
         rests_on: list[Json] = [self.pins, asdict(self.limits)]
-        if inert := sorted(self.inert(spec)):  # a tool that is allowed later makes another agent
-            rests_on.append(inert)
+        if inert:  # a tool that is allowed later makes another agent
+            rests_on.append(sorted(inert))
         model = f"{spec.model} {digest(rests_on)[:12]}"
         return [
             (
@@ -221,9 +224,9 @@ class Evaluator:
                 if not self.budget.reserve():
                     return
                 scored = await self._run(spec, job, split, backend)
-                self.budget.spend(scored.run.usage)
-                results[job.key] = scored
-                meter.count(scored)
+                if scored is not None:
+                    results[job.key] = scored
+                    meter.count(scored)
 
         try:
             async with anyio.create_task_group() as group:
@@ -233,7 +236,10 @@ class Evaluator:
             raise _first(failed) from None
         return results
 
-    async def _run(self, spec: AgentSpec, job: _Job, split: Split, backend: Backend) -> ScoredRun:
+    async def _run(
+        self, spec: AgentSpec, job: _Job, split: Split, backend: Backend
+    ) -> ScoredRun | None:
+        """One evaluation, stored; `None` where a tool was granted or halted meanwhile."""
         run = await execute(
             spec,
             job.task,
@@ -244,9 +250,11 @@ class Evaluator:
             trial=job.key.trial,
             clock=self.clock,
         )
+        self.budget.spend(run.usage)
         scored = ScoredRun(run=run, score=await self._score(job.task, run))
-        self.store.put_run(run, scored.score, key=job.key)
-        return scored
+        same = job.inert == self.inert(spec).keys()
+        self.store.put_run(run, scored.score, key=job.key if same else None)
+        return scored if same else None
 
     async def _score(self, task: Task, run: Run) -> Score | ScoreFailure:
         return await score(self.scorer, task, run, seconds=self.limits.seconds)

@@ -111,11 +111,10 @@ def http_app(parts: Parts, *, host: str) -> Any:
 
 def _offered(spec: AgentSpec, parts: Parts) -> dict[str, Item]:
     """The tools that may run as things are now, by name; a table answers tasks, not calls."""
-    items = spec.of_kind(Kind.TOOL)
-    inert = parts.toolbox.inert(items)
+    inert = parts.inert(spec)
     return {
         str(item.content["name"]): item
-        for item in items
+        for item in spec.of_kind(Kind.TOOL)
         if item.id not in inert and not is_table(item)
     }
 

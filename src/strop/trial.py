@@ -79,12 +79,12 @@ def _without_waiting(
     """
     candidate = apply(spec, proposal.changes)
     inert = parts.inert(candidate)
-    added = {c.item_id: c.item for c in proposal.changes if isinstance(c, Add)}
-    waiting = {item_id: why for item_id, why in inert.items() if item_id in added}
+    put_in = {c.item_id: c.item for c in proposal.changes if not isinstance(c, Remove)}
+    waiting = {item_id: why for item_id, why in inert.items() if item_id in put_in}
     if not waiting:
         return proposal, {}
     for item_id in waiting:
-        item = added[item_id]
+        item = put_in[item_id]
         if parts.grants is None or not laddered(item):
             continue
         parts.grants.request(
@@ -172,7 +172,12 @@ async def _gated(
         return out_of_budget(evaluator.budget.spent_by), None
     left = max(0.0, parts.policy.max_loss - lost_by_leaner(parts.store, task_set(validation)))
     proposal = _measured(proposal, spec, comparison)
-    verdict = judge(comparison, replace(parts.policy, max_loss=left), aim=proposal.aim)
+    policy = replace(parts.policy, max_loss=left)
+    verdict = judge(comparison, policy, aim=Aim.BETTER)
+    if proposal.aim is Aim.LEANER and verdict.decision is not Decision.ACCEPT:
+        verdict = judge(comparison, policy, aim=Aim.LEANER)
+    elif verdict.decision is Decision.ACCEPT:
+        proposal = replace(proposal, aim=Aim.BETTER)  # it has lost nothing that would add up
     record_verdict(
         parts.store,
         proposal,

@@ -8,6 +8,7 @@ be proposed; proposing it is `bundles.py`.
 Next file: `memories.py`.
 """
 
+import ast
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -175,12 +176,12 @@ def _unwelcome(
     item: Item, lever: str, source: AgentSpec, here: Setting, tools: Mapping[str, Item]
 ) -> str | None:
     """Why an item does not fit here, or `None`."""
-    if lever == "tools":
-        return _unusable_tool(item, here, tools)
     if lever == "resolutions":
         return _unusable_table(item, source, here)
-    if here.held_out.is_told_by(item.content):
+    if here.held_out.is_told_by([item.content, *_texts_in_code(item)]):
         return "it tells of a held-out task"
+    if lever == "tools":
+        return _unusable_tool(item, here, tools)
     if lever == "examples":
         problem = unfit(item.content["output"], here.spec.output)
         return f"the agent may not answer that: {problem}" if problem else None
@@ -191,6 +192,20 @@ def _unwelcome(
     if wanted and here.categories and not set(wanted) & set(here.categories):
         return f"no task here is of the category {wanted[0]!r}"
     return None
+
+
+def _texts_in_code(item: Item) -> list[str]:
+    """The texts that a code tool's source holds: an answer may stand in it beside its question."""
+    source = _body(item).get("source")
+    try:
+        tree = ast.parse(source) if isinstance(source, str) else ast.Module([], [])
+    except (SyntaxError, ValueError, RecursionError):
+        return []  # it is refused for that
+    return [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
 
 
 def _unusable_tool(item: Item, here: Setting, tools: Mapping[str, Item]) -> str | None:

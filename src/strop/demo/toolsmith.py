@@ -59,7 +59,7 @@ output: {labels}
 scorer: exact
 tasks: tasks.jsonl
 levers: [examples, tools]
-selection: {{examples: 1, tokens: 600}}
+selection: {{examples: 2, tokens: 600}}
 settings: {{max_tokens: 48}}
 limits: {{steps: 6}}    # three look-ups and the answer take four
 """

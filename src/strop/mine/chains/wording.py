@@ -158,8 +158,8 @@ def worded(
 
 
 def name_of(steps: Sequence[tuple[str, bool]]) -> str:
-    """A phrase for calls in a row: ``get_user_then_reservations`` for `get_user_details`, then
-    `get_reservation_details` of each.
+    """A phrase for calls in a row: ``get_user_reservations`` for `get_user_details`, then
+    `get_reservation_details` of each; ``find_flight_then_book_seat`` where the verb changes.
 
     Args:
         steps: Tools, and whether each is called once per item of a list.
@@ -173,10 +173,10 @@ def name_of(steps: Sequence[tuple[str, bool]]) -> str:
             kept = kept[1:]
         else:
             verb = kept[0]
+            kept = ["then", *kept] if parts else kept
         if many:
             kept[-1] = _plural(kept[-1])
-        phrase = "_".join(kept)
-        parts.append(phrase if not parts else f"then_{phrase}")
+        parts.append("_".join(kept))
     return "_".join(parts)[:_NAME].rstrip("_")
 
 

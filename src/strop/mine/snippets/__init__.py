@@ -8,7 +8,9 @@
     grams             which statements recur in a row, by distinct tasks
     results, windows  one occurrence: its names, what it reads and what is read afterwards
     templates, unify  what occurrences have in common, with a parameter where they differ
-    naming, writing   names; source and schema
+    naming            names
+    interface, writing
+                      schema and description; source
     choosing, needs   which candidates to keep; what they need of the sandbox
     kept, report      the blocks in memory; a tool with its instances as a finding
     miner             `SnippetMiner`: all of it over a stream of runs

@@ -1,7 +1,7 @@
-"""`Kept`: the blocks that were seen, their statements as numbers and their text compressed.
+"""`Kept`: the blocks that were seen, their statements as numbers and their text.
 
-What stays in memory between reading and counting: about 300 bytes and the compressed text of a
-block, never a syntax tree. A block that is looked at again is parsed again.
+What stays in memory between reading and counting: about 600 bytes and the text of a block,
+compressed where it is long, never a syntax tree. A block that is looked at again is parsed again.
 
 Next file: `mine/snippets/report.py`.
 """
@@ -21,7 +21,10 @@ __all__ = ["PRINTED", "Held", "Kept"]
 
 PRINTED = 2_000
 """Characters that are kept of what a block printed."""
-_TEXT = 512 * 2**20  # bytes of compressed text that are kept; later blocks are counted only
+_TEXT = 512 * 2**20  # bytes of text that are kept; later blocks are counted only
+_SMALL = 2_000  # bytes; compressing a text that is no longer takes as long as it is worth
+_MARK = b"\xff"  # before compressed text: no text in UTF-8 begins with it
+_GAP = Shape(key=0, size=0, works=False)
 
 
 @dataclass(slots=True)
@@ -29,7 +32,7 @@ class Held:
     """What is kept of a block.
 
     Attributes:
-        text: Its source, compressed.
+        text: Its source, compressed where that gains anything.
         task: Number of its task.
         run: Number of its run.
         position: Which step of the run it is in.
@@ -78,9 +81,11 @@ class Kept:
         """The number of a run."""
         return self._run_ids.setdefault(run, len(self._run_ids))
 
-    def add(self, block: Block, shapes: Sequence[Sequence[Shape | None]]) -> bool:
+    def add(self, block: Block, shapes: Sequence[Sequence[Shape]]) -> bool:
         """Keep a block with the shapes of its lists of statements; false: there is no room."""
-        text = zlib.compress(block.source.encode("utf-8", "surrogatepass"), 1)
+        text = block.source.encode("utf-8", "surrogatepass")
+        if len(text) > _SMALL:
+            text = _MARK + zlib.compress(text, 1)
         if self._bytes + len(text) > _TEXT:
             return False
         self._bytes += len(text)
@@ -98,16 +103,19 @@ class Kept:
             self._where.append(len(self._keys))
             self._owner.append(number)
             self._number.append(index)
-            for shape in (*row, None):
-                self._keys.append(0 if shape is None else shape.key)
-                self._sizes.append(0 if shape is None else shape.size)
-                self._works.append(shape is not None and shape.works)
-                self._tells.append(shape is not None and shape.tells)
+            for key, size, works, tells in (*row, _GAP):
+                self._keys.append(key)
+                self._sizes.append(size)
+                self._works.append(works)
+                self._tells.append(tells)
         return True
 
     def source(self, block: int) -> str:
         """The text of a block, by number."""
-        return zlib.decompress(self.blocks[block].text).decode("utf-8", "surrogatepass")
+        text = self.blocks[block].text
+        if text.startswith(_MARK):
+            text = zlib.decompress(text[len(_MARK) :])
+        return text.decode("utf-8", "surrogatepass")
 
     def corpus(self) -> Corpus:
         """All statements as arrays."""

@@ -1,8 +1,8 @@
 """`SnippetMiner`: code that agents write again and again, as tools they could call instead.
 
-One pass over the runs keeps each block's shapes and its text, compressed; `findings` then counts,
-generalises and chooses. It says nothing about whether a tool works: replaying its instances in a
-sandbox is the proposer's business.
+One pass over the runs keeps each block's shapes and its text; `findings` then counts, generalises
+and chooses. It says nothing about whether a tool works: replaying its instances in a sandbox is the
+proposer's business.
 
 Next file: `mine/feedback.py`.
 """
@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import zip_longest
+from typing import TypeAlias
 
 from strop.mine.calls import Call
 from strop.mine.finding import Finding
@@ -157,7 +158,8 @@ class SnippetMiner:
 
     def _candidates(self) -> list[Candidate]:
         grams = frequent(self._kept.corpus(), threshold=self._threshold)
-        rows = self._windows(grams, most=_WINDOWS, budget=_BUDGET)
+        read: _Read = {}
+        rows = self._windows(grams, most=_WINDOWS, read=read)
         found = [
             candidate
             for number, windows in enumerate(rows)
@@ -167,11 +169,13 @@ class SnippetMiner:
         ]
         del rows
         kept = chosen(found, weight=self._weight, most=_MOST, threshold=self._threshold)
-        return self._whole(kept, grams)
+        return self._whole(kept, [grams[c.gram] for c in kept], read)
 
-    def _whole(self, kept: Sequence[Candidate], grams: Sequence[Gram]) -> list[Candidate]:
+    def _whole(
+        self, kept: Sequence[Candidate], grams: Sequence[Gram], read: "_Read"
+    ) -> list[Candidate]:
         """The same candidates, made of nearly all of their occurrences."""
-        rows = self._windows([grams[c.gram] for c in kept], most=_ALL, budget=_BUDGET)
+        rows = self._windows(grams, most=_ALL, read=read)
         out = []
         for candidate, windows in zip_longest(kept, rows, fillvalue=None):
             if candidate is None:
@@ -185,8 +189,9 @@ class SnippetMiner:
         """The text of a block, by number."""
         return self._kept.source(block)
 
-    def _windows(self, grams: Sequence[Gram], *, most: int, budget: int) -> list[list[Window]]:
-        """The windows of each gram, as far as the budget goes; every block is read once for all."""
+    def _windows(self, grams: Sequence[Gram], *, most: int, read: "_Read") -> list[list[Window]]:
+        """The windows of each gram, as far as the budget goes; `read` has the blocks read so far."""
+        budget = _BUDGET
         wanted: dict[int, list[tuple[int, int, int, int]]] = {}
         out: list[list[Window]] = []
         for gram in grams:
@@ -198,10 +203,13 @@ class SnippetMiner:
                 wanted.setdefault(block, []).append((len(out), body, at, gram.length))
             out.append([])
         for block in sorted(wanted):
-            unit = normal(self.source(block))
-            if unit is None:
+            if block not in read:
+                unit = normal(self.source(block))
+                read[block] = None if unit is None else (unit, list(statements_in(unit.tree)))
+            found = read[block]
+            if found is None:
                 continue
-            bodies = list(statements_in(unit.tree))
+            unit, bodies = found
             task = self._kept.blocks[block].task
             for gram_number, body, at, length in wanted[block]:
                 window = _window(unit, block, task, (bodies[body], at, length))
@@ -223,12 +231,16 @@ class SnippetMiner:
         return sum(v > 0 for v in values), sum(v < 0 for v in values)
 
 
-def _shapes(source: str) -> list[list[Shape | None]] | None:
+def _shapes(source: str) -> list[list[Shape]] | None:
     unit = normal(source)
     try:
         return None if unit is None else shapes_of(unit)
     except RecursionError:
         return None
+
+
+_Read: TypeAlias = dict[int, tuple[Unit, list[list[ast.stmt]]] | None]
+"""Blocks in normal form with their lists of statements, by number."""
 
 
 @contextmanager

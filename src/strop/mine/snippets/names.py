@@ -9,7 +9,6 @@ Next file: `mine/snippets/normal.py`.
 
 import ast
 import builtins
-from collections import Counter
 from dataclasses import dataclass
 from typing import TypeAlias, cast
 
@@ -92,7 +91,7 @@ class Names:
     """Every name of a block: how often it is bound, where it is read, what imports bind it."""
 
     def __init__(self) -> None:
-        self.bound: Counter[str] = Counter()
+        self.bound: dict[str, int] = {}
         self.uses: dict[str, list[_Row]] = {}
         self.imports: dict[str, set[Imported]] = {}
         self.star: set[str] = set()
@@ -111,12 +110,12 @@ class Names:
             if cls in _BINDERS:
                 name = getattr(node, _BINDERS[cls])
                 if name is not None:
-                    bound[name] += 1
+                    bound[name] = bound.get(name, 0) + 1
                     if cls is ast.FunctionDef:
                         self.functions.add(name)
             elif cls is ast.Global or cls is ast.Nonlocal:
                 for name in cast("ast.Global", node).names:
-                    bound[name] += 2
+                    bound[name] = bound.get(name, 0) + 2
             elif cls is ast.Call:
                 _without_default_mode(cast("ast.Call", node))
             shared = shared or cls in _REPEATS
@@ -127,7 +126,8 @@ class Names:
                     continue
                 if kind is ast.Name:
                     if value.ctx.__class__ is not ast.Load:
-                        bound[value.id] += 2 if cls is ast.AugAssign else 1
+                        times = 2 if cls is ast.AugAssign else 1
+                        bound[value.id] = bound.get(value.id, 0) + times
                     elif value.id in uses:
                         uses[value.id].append((node, name, None, value.lineno, shared))
                     else:
@@ -144,7 +144,7 @@ class Names:
                         if kind is not ast.Name:
                             stack.append((item, shared))
                         elif item.ctx.__class__ is not ast.Load:
-                            bound[item.id] += 1
+                            bound[item.id] = bound.get(item.id, 0) + 1
                         elif item.id in uses:
                             uses[item.id].append((node, name, index, item.lineno, shared))
                         else:
@@ -178,14 +178,14 @@ class Names:
         out = {}
         for name, found in self.imports.items():
             paths = {imported.path for imported in found}
-            if len(paths) == 1 and not self.bound[name]:
+            if len(paths) == 1 and not self.bound.get(name):
                 also = tuple(sorted({a for imported in found for a in imported.also}))
                 first = min(found)
                 out[name] = Imported(module=first.module, name=first.name, also=also)
         if len(self.star) == 1:
             (module,) = self.star
             for name in self.uses:
-                if name not in out and not self.bound[name] and name not in _BUILTINS:
+                if name not in out and not self.bound.get(name) and name not in _BUILTINS:
                     out[name] = Imported(module=module, name=name)
         return {name: found for name, found in out.items() if not found.module.startswith(".")}
 

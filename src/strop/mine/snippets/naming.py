@@ -4,7 +4,7 @@ A parameter is called what agents called its value, or the keyword it was given 
 place says (the first argument of `open` is a path). A tool is called for what it calls, as a verb
 phrase; for a request, after the end of the URL's path. Nothing here looks at what the code means.
 
-Next file: `mine/snippets/writing.py`.
+Next file: `mine/snippets/interface.py`.
 """
 
 import ast

@@ -74,7 +74,7 @@ def _normalised(tree: ast.Module, names: Names) -> Unit:
             _open_guard(body)
     # Outer lists come before the lists inside them, and constants before what uses them.
     for parent, body, shared in names.lists:
-        kept = [stmt for stmt in body if not _idle(stmt)]
+        kept = [stmt for stmt in body if stmt.__class__ not in _MAYBE_IDLE or not _idle(stmt)]
         if parent.__class__ in (ast.Module, ast.FunctionDef):
             own = shared and parent.__class__ is not ast.FunctionDef
             kept = [stmt for stmt in kept if own or not _propagated(stmt, names)]
@@ -103,6 +103,9 @@ def _is_guard(test: ast.expr) -> bool:
         and test.left.id == "__name__"
         and isinstance(test.ops[0], ast.Eq)
     )
+
+
+_MAYBE_IDLE = frozenset((ast.Expr, ast.If, ast.Import, ast.ImportFrom, ast.Pass))
 
 
 def _idle(stmt: ast.stmt) -> bool:
@@ -153,7 +156,7 @@ def _propagated(stmt: ast.stmt, names: Names) -> bool:
         target = stmt.target
     else:
         return False
-    if not isinstance(target, ast.Name) or stmt.value is None or names.bound[target.id] != 1:
+    if not isinstance(target, ast.Name) or stmt.value is None or names.bound.get(target.id) != 1:
         return False
     if target.id in names.imports:
         return False

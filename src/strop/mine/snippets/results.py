@@ -84,23 +84,11 @@ class _Known:
 
 
 def _known(stmts: Sequence[ast.stmt], unit: Unit) -> _Known:
-    known = _Known(unit, any(_reads_bytes(n) for s in stmts for n in ast.walk(s)), {})
+    known = _Known(unit, any(binders_of(stmt, unit).binary for stmt in stmts), {})
     for stmt in stmts:
         for node in binders_of(stmt, unit).nodes:
             _bind(node, known)
     return known
-
-
-def _reads_bytes(node: ast.AST) -> bool:
-    """Whether a node opens something whose `read` gives bytes: a URL, a file in mode ``rb``."""
-    if not isinstance(node, ast.Call):
-        return False
-    func = node.func
-    name = func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
-    if name == "open":
-        modes = [*node.args[1:2], *(k.value for k in node.keywords if k.arg == "mode")]
-        return any(not isinstance(m, ast.Constant) or "b" in str(m.value) for m in modes)
-    return name in ("urlopen", "check_output", "recv", "read_bytes")
 
 
 def _bind(node: ast.AST, known: _Known) -> None:  # noqa: C901 - a case per statement

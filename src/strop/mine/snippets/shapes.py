@@ -9,8 +9,7 @@ Next file: `mine/snippets/grams.py`.
 """
 
 import ast
-from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 from strop.mine.snippets.normal import Unit, statements_in
 from strop.mine.snippets.trees import (
@@ -52,14 +51,16 @@ _OUTWARD = frozenset(
 )
 _LITERALS = frozenset((ast.Constant, ast.List, ast.Dict, ast.UnaryOp))
 _ATOM, _TARGET, _FLAG = hash("atom"), hash("target"), hash("flag")
+# What `kind_of` would say of most constants.
+_CONSTANTS: dict[type, int] = {str: _ATOM, bool: _FLAG, None.__class__: _FLAG}
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(NamedTuple):
     """What is known of one statement.
 
     Attributes:
-        key: The same for statements of one shape, within one process; never 0.
+        key: The same for statements of one shape, within one process; 0 for a statement that no
+            function can hold.
         size: Nodes in it; a literal counts as one.
         works: Whether it does something: calls anything but `print`, or puts something into another
             thing.
@@ -72,8 +73,11 @@ class Shape:
     tells: bool = False
 
 
-def shapes_of(unit: Unit) -> list[list[Shape | None]]:
-    """The shapes of each list of statements in a unit; `None` for one that no function can hold."""
+_UNFIT = Shape(key=0, size=0, works=False)
+
+
+def shapes_of(unit: Unit) -> list[list[Shape]]:
+    """The shapes of each list of statements in a unit; key 0 for one that no function can hold."""
     shaper = _Shaper(unit)
     for stmt in unit.tree.body:
         shaper.statement(stmt)
@@ -83,9 +87,16 @@ def shapes_of(unit: Unit) -> list[list[Shape | None]]:
 class _Shaper:
     """Shapes of one unit. Every node is gone through once, whatever it is inside of."""
 
+    __slots__ = (
+        *("_bad", "_bound", "_imports", "_leaves_loop", "_leaves_scope", "_size", "_unit"),
+        *("_works", "known"),
+    )
+
     def __init__(self, unit: Unit) -> None:
         self._unit = unit
-        self.known: dict[int, Shape | None] = {}
+        self._imports = unit.imports
+        self._bound = unit.bound
+        self.known: dict[int, Shape] = {}
         # Of the statement in hand.
         self._size = 0
         self._bad = False
@@ -100,10 +111,10 @@ class _Shaper:
         self._leaves_loop = self._leaves_scope = False
         key = self._of(stmt) or 1
         if self._bad or self._leaves_loop or self._leaves_scope:
-            self.known[id(stmt)] = None
+            self.known[id(stmt)] = _UNFIT
         else:
-            size_ = min(self._size, 60_000)
-            self.known[id(stmt)] = Shape(key, size_, self._works, _tells(stmt))
+            large = min(self._size, 60_000)
+            self.known[id(stmt)] = Shape(key, large, self._works, _tells(stmt))
         self._size += size
         self._bad |= bad
         self._works |= works
@@ -116,17 +127,21 @@ class _Shaper:
         cls = node.__class__
         if cls is ast.Name:
             return self._name(cast("ast.Name", node))
+        if cls is ast.Attribute:
+            owner = cast("ast.Attribute", node)
+            return hash((cls, self._of(owner.value), owner.attr))
+        if cls is ast.Call:
+            return self._call(cast("ast.Call", node))
         if cls in _LITERALS:
+            if cls is ast.Constant:
+                known = _CONSTANTS.get(cast("ast.Constant", node).value.__class__)
+                if known is not None:
+                    return known
             kind = kind_of(node)
             if kind is not None:
                 return _FLAG if kind in "bz" else _ATOM
             if cls is ast.Constant:
                 return hash(repr(cast("ast.Constant", node).value))
-        elif cls is ast.Attribute:
-            owner = cast("ast.Attribute", node)
-            return hash((cls, self._of(owner.value), owner.attr))
-        elif cls is ast.Call:
-            return self._call(cast("ast.Call", node))
         elif cls is ast.Subscript:
             self._works |= cast("ast.Subscript", node).ctx.__class__ is ast.Store
         elif cls is ast.Return:
@@ -139,13 +154,18 @@ class _Shaper:
         own = OWN_NAMES.get(cls)
         for name in FIELDS.get(cls) or fields_of(cls):
             value = getattr(node, name, None)
-            if value.__class__ is list:
-                parts.append(len(value))
-                if name in _BODIES and value and isinstance(value[0], ast.stmt):
-                    parts += map(self.statement, value)
+            kind_ = value.__class__
+            if kind_ is ast.Name:  # as `_of` would, without the call
+                self._size += 1
+                parts.append(self._name(cast("ast.Name", value)))
+            elif kind_ is list:
+                items = cast("list[object]", value)
+                parts.append(len(items))
+                if name in _BODIES and items and isinstance(items[0], ast.stmt):
+                    parts += map(self.statement, cast("list[ast.stmt]", items))
                 else:
-                    parts += [self._of(i) if isinstance(i, ast.AST) else i for i in value]
-            elif value.__class__ in PLAIN:
+                    parts += [self._of(i) if isinstance(i, ast.AST) else i for i in items]
+            elif kind_ in PLAIN:
                 parts.append(_TARGET if name == own and value is not None else value)
             else:
                 child = cast("ast.AST", value)
@@ -158,13 +178,13 @@ class _Shaper:
 
     def _name(self, node: ast.Name) -> int:
         name = node.id
-        found = self._unit.imports.get(name)
+        found = self._imports.get(name)
         if found is not None:
             self._bad |= found.path in _BANNED_CALLS
             return hash(found.path)
         if node.ctx.__class__ is not ast.Load:
             return _TARGET
-        if name not in self._unit.bound and name in BUILTINS:
+        if name not in self._bound and name in BUILTINS:
             self._bad |= name in _BANNED
             return hash(name)
         return _ATOM
@@ -184,13 +204,13 @@ class _Shaper:
                 self._bad |= self._is_unknown(func.id)
         parts: list[object] = [ast.Call, self._of(func)]
         if func.__class__ is ast.Attribute and isinstance(func.value, ast.Name):
-            found = self._unit.imports.get(func.value.id)
+            found = self._imports.get(func.value.id)
             if found is not None and f"{found.path}.{func.attr}" in _BANNED_CALLS:
                 self._bad = True
-        parts += [self._of(item) for item in call.args]
-        if keeps_mode(call) and isinstance(call.args[1], ast.Constant):
+        parts += map(self._of, call.args)
+        if len(call.args) > 1 and keeps_mode(call) and isinstance(call.args[1], ast.Constant):
             parts.append(repr(call.args[1].value))
-        loose = is_open_call(call, self._unit)
+        loose = bool(call.keywords) and is_open_call(call, self._unit)
         for keyword in call.keywords:
             if not loose or kind_of(keyword.value) is None:
                 parts += (keyword.arg, self._of(keyword.value))
@@ -198,7 +218,8 @@ class _Shaper:
 
 
 def _tells(stmt: ast.stmt) -> bool:
-    """Whether a statement is a `print`; those of literals only are no longer there."""
+    """Whether a statement is a `print` of anything but literals."""
     call = stmt.value if isinstance(stmt, ast.Expr) else None
-    func = call.func if isinstance(call, ast.Call) else None
-    return isinstance(func, ast.Name) and func.id == "print"
+    if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
+        return False
+    return call.func.id == "print" and not all(kind_of(arg) is not None for arg in call.args)

@@ -94,11 +94,13 @@ class Binders:
         names: The names.
         functions: Those of functions.
         nodes: The nodes that bind them, outer before inner.
+        binary: Whether it opens something whose `read` gives bytes: a URL, a file in mode ``rb``.
     """
 
     names: frozenset[str]
     functions: frozenset[str]
     nodes: tuple[ast.AST, ...]
+    binary: bool
 
 
 def binders_of(stmt: ast.stmt, unit: Unit) -> Binders:
@@ -109,6 +111,7 @@ def binders_of(stmt: ast.stmt, unit: Unit) -> Binders:
     names: set[str] = set()
     functions: set[str] = set()
     nodes: list[ast.AST] = []
+    binary = False
     stack: list[ast.AST] = [stmt]
     while stack:
         node = stack.pop()
@@ -126,10 +129,21 @@ def binders_of(stmt: ast.stmt, unit: Unit) -> Binders:
             nodes.append(node)
         elif cls in _BINDING:
             nodes.append(node)
+        elif isinstance(node, ast.Call):
+            binary = binary or _reads_bytes(node)
         stack += [c for c in reversed(children(node)) if c.__class__ is not ast.Constant]
-    made = Binders(frozenset(names), frozenset(functions), tuple(nodes))
+    made = Binders(frozenset(names), frozenset(functions), tuple(nodes), binary)
     unit.known[-id(stmt)] = made
     return made
+
+
+def _reads_bytes(call: ast.Call) -> bool:
+    func = call.func
+    name = func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
+    if name == "open":
+        modes = [*call.args[1:2], *(k.value for k in call.keywords if k.arg == "mode")]
+        return any(not isinstance(m, ast.Constant) or "b" in str(m.value) for m in modes)
+    return name in ("urlopen", "check_output", "recv", "read_bytes")
 
 
 _BINDING = frozenset(

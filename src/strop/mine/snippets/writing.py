@@ -14,28 +14,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
-from strop.jsonvalue import Json, canonical
+from strop.jsonvalue import Json
+from strop.mine.snippets.interface import args_of, default_of, description_of, schema_of
 from strop.mine.snippets.names import Imported
 from strop.mine.snippets.naming import calls_in, own_names, param_names, phrase
 from strop.mine.snippets.results import printed_value
-from strop.mine.snippets.templates import OWN, PARAM, Absent, Hole, Template
+from strop.mine.snippets.templates import OWN, PARAM, Template
 from strop.mine.snippets.values import Missing, node_of
 from strop.mine.snippets.windows import Window
 
 __all__ = ["Tool", "write_tool"]
-
-_SAME = 0.95
-"""Share of the values that must be equal for one to be the default."""
-_EXAMPLE = 60  # characters of an example in a description
-_TYPES: dict[type, str] = {
-    str: "string",
-    bool: "boolean",
-    int: "integer",
-    float: "number",
-    list: "array",
-    dict: "object",
-    type(None): "null",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,18 +66,20 @@ def write_tool(template: Template) -> Tool | None:
     named = {f"{PARAM}{i}": name for i, name in enumerate(params)}
     named |= {f"{OWN}{i}": name for i, name in enumerate(own)}
     body = [cast("ast.stmt", _renamed(stmt, named)) for stmt in template.body]
-    defaults = [_default(hole) for hole in template.holes]
+    defaults = [default_of(hole) for hole in template.holes]
     order = sorted(range(len(params)), key=lambda i: not isinstance(defaults[i], Missing))
     given = tuple(_given(template.windows))
     gives = tuple(own[number] for number in given)
     called = calls_in(body, template.imports)
-    if gives and _is_print(body[-1]):
-        return None  # printed in a tool, it would be lost; there is a gram without it
+    # Printed beside a result it would be lost, and what was given need not be said back. There is
+    # a gram without that statement.
+    if _is_print(body[-1]) and (gives or not _works_out(template.body[-1])):
+        return None
     prints = not gives and "print" in called
     first = template.windows[0]
     value = _printed(body) if prints and printed_value(first.stmts, first.unit) else None
     name = phrase(body, template.imports)
-    description = _description(name, called, gives, prints=prints, value=value)
+    description = description_of(name, called, gives, prints=prints, value=value)
     try:
         source = _source(
             _Function(
@@ -111,14 +101,14 @@ def write_tool(template: Template) -> Tool | None:
         source=source,
         parameters={
             "type": "object",
-            "properties": {params[i]: _schema(template.holes[i], defaults[i]) for i in order},
+            "properties": {params[i]: schema_of(template.holes[i], defaults[i]) for i in order},
             "required": [params[i] for i in order if isinstance(defaults[i], Missing)],
             "additionalProperties": False,
         },
         calls=tuple(called),
         imports=tuple(sorted({i.module.partition(".")[0] for i in template.imports.values()})),
         header=tuple(_imports(template.imports)),
-        args=tuple(_args(template.holes, params, row) for row in range(len(template.windows))),
+        args=tuple(args_of(template.holes, params, row) for row in range(len(template.windows))),
         windows=template.windows,
         given=given,
         gives=gives,
@@ -142,6 +132,14 @@ def _is_print(stmt: ast.stmt) -> bool:
     call = stmt.value if isinstance(stmt, ast.Expr) else None
     func = call.func if isinstance(call, ast.Call) else None
     return isinstance(func, ast.Name) and func.id == "print"
+
+
+def _works_out(stmt: ast.stmt) -> bool:
+    """Whether a `print` of a template says more than its parameters."""
+    nodes = [*ast.walk(stmt)]
+    return sum(isinstance(node, ast.Call) for node in nodes) > 1 or any(
+        isinstance(node, ast.Name) and node.id.startswith(OWN) for node in nodes
+    )
 
 
 def _printed(body: Sequence[ast.stmt]) -> ast.expr:
@@ -228,69 +226,3 @@ def _given(windows: Sequence[Window]) -> list[int]:
     """Own names that half of the windows' blocks read afterwards, in order."""
     times = Counter(number for window in windows for number in window.live)
     return sorted(number for number, count in times.items() if count * 2 >= len(windows))
-
-
-def _default(hole: Hole) -> Json | Missing:
-    if hole.optional:
-        return None
-    known = [v for v in hole.values if not isinstance(v, Missing | Absent)]
-    texts = Counter(canonical(value) for value in known)
-    text, count = max(texts.items(), key=lambda pair: (pair[1], pair[0]), default=("", 0))
-    if count < _SAME * len(hole.values):
-        return Missing()
-    return next(value for value in known if canonical(value) == text)
-
-
-def _schema(hole: Hole, default: Json | Missing) -> dict[str, Json]:
-    known = [v for v in hole.values if not isinstance(v, Missing | Absent)]
-    types = sorted({_TYPES[value.__class__] for value in known})
-    if hole.optional:
-        types = sorted({*types, "null"})
-    if "number" in types and "integer" in types:
-        types.remove("integer")
-    out: dict[str, Json] = {"type": types[0] if len(types) == 1 else list(types)} if types else {}
-    items = sorted({_TYPES[i.__class__] for v in known if isinstance(v, list) for i in v})
-    if len(items) == 1:
-        out["items"] = {"type": items[0]}
-    texts = Counter(canonical(value) for value in known)
-    examples = sorted(texts, key=lambda text: (-texts[text], len(text), text))[:3]
-    said = ", ".join(e if len(e) <= _EXAMPLE else e[:_EXAMPLE] + "..." for e in examples)
-    out["description"] = (
-        "Further keyword arguments; for example " if hole.rest else "For example "
-    ) + said
-    if not isinstance(default, Missing):
-        out["default"] = default
-    return out
-
-
-def _args(holes: Sequence[Hole], names: Sequence[str], row: int) -> dict[str, Json] | None:
-    args: dict[str, Json] = {}
-    for hole, name in zip(holes, names, strict=True):
-        value = hole.values[row]
-        if isinstance(value, Missing):
-            return None
-        if not isinstance(value, Absent):
-            args[name] = value
-    return args
-
-
-def _description(
-    name: str,
-    calls: Sequence[str],
-    gives: Sequence[str],
-    *,
-    prints: bool,
-    value: ast.expr | None,
-) -> str:
-    words = name.replace("_", " ")
-    steps = list(dict.fromkeys(call.replace(":", ".").lstrip(".") for call in calls))
-    steps = [step.replace("slice_store", "lines[start:stop] = ...") for step in steps]
-    if value is not None:
-        steps.remove("print")
-    text = f"{words[:1].upper()}{words[1:]}: {', '.join(steps[:8])}."
-    if gives:
-        return f"{text} Returns {', '.join(gives)}."
-    said = "" if value is None else ast.unparse(ast.fix_missing_locations(value))
-    if said and len(said) <= _EXAMPLE:
-        return f"{text} Returns {said}."
-    return f"{text} Returns what it printed." if prints else text
