@@ -14,7 +14,6 @@ from strop.config import load_config
 from strop.cycle import Cycle
 from strop.demo import Ablation, DemoReport, Side, ToolsReport, _scaffold
 from strop.demo.sides import write_whole
-from strop.demo.toolsmith import Part
 from strop.errors import BadInput
 from strop.run import Usage
 from strop.spec import AgentSpec
@@ -67,7 +66,6 @@ def desk_report(before: Side, after: Side) -> ToolsReport:
         folder=Path("there/desk"),
         before=before,
         after=after,
-        parts=(Part(name="the tool", side=before),),
         cycle=NO_CYCLE,
         tasks={},
         tools=("find_article",),
@@ -81,16 +79,15 @@ def test_a_report_of_the_second_act():
     cheap = replace(SCORED, scores=(1.0, 1.0), usage=Usage(input_tokens=500))
     report = desk_report(dear, cheap)
     assert (report.lift, report.saved) == (1.0, 0.75)
-    assert json.loads(json.dumps(report.to_json()))["parts"][0]["with"] == "the tool"
     console = Console(width=80, file=io.StringIO())
     console.print(*_second_act(report))
     assert console.file.getvalue() == snapshot("""\
                                                                      \n\
 a desk with tools, sealed test  score  95 % interval  tokens per task
 before                          0.000   0.00 to 0.66             1.0k
-only the tool                   0.000   0.00 to 0.66             1.0k
 after                           1.000   0.34 to 1.00              250
-change  +1.000  with 75% fewer tokens  in 1.0 s learned tools: find_article
+change  +1.000  with 75% fewer tokens  in 1.0 s
+learned tools: find_article
         \n\
 “Which?”
   before  no answer
@@ -103,7 +100,7 @@ def test_a_second_act_without_scores_claims_nothing():
     assert (report.lift, report.saved) == (None, None)
     console = Console(width=80, file=io.StringIO())
     console.print(*_second_act(report))
-    assert console.file.getvalue().count("no score") == 3
+    assert console.file.getvalue().count("no score") == 2
 
 
 def test_the_demos_project_is_whole(tmp_path):

@@ -113,6 +113,19 @@ def test_what_is_printed_is_what_the_tool_returns_and_what_instances_expect(work
         assert agrees(json.loads(json.dumps(got)), instance["result"])
 
 
+def test_a_loop_that_prints_at_the_end_is_part_of_the_tool_and_what_it_prints_the_result():
+    template = (
+        "import json\nrows = json.loads({text!r})\nrows = sorted(rows) + [len(rows)] + [max(rows)]\n"
+        "for number, row in enumerate(rows):\n    print(number, row, number + row, sep=', ')\n"
+    )
+    rows = [{"text": json.dumps([i, 3 * i, 2])} for i in range(16)]
+    printed = [ran(template.format(**row)) for row in rows]
+    (finding,) = mine_snippets(blocks(template, rows, printed))
+    assert results([finding]) == printed
+    function = built(finding)
+    assert [function(**i["args"]) for i in finding.data["instances"]] == printed
+
+
 def test_bytes_are_not_returned_but_captured_as_text():
     sources = [
         f"import urllib.request\nwith urllib.request.urlopen('file:///tmp/x{i}') as reply:\n"

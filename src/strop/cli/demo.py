@@ -97,9 +97,7 @@ def _sample(sample: Mapping[str, str]) -> list[RenderableType]:
 def _second_act(desk: ToolsReport) -> list[RenderableType]:
     """The desk with tools: each way on the sealed test, and the tool that was learned."""
     columns = ("a desk with tools, sealed test", "score", "95 % interval", "tokens per task")
-    ways = [("before", desk.before)]
-    ways += [(f"only {part.name}", part.side) for part in desk.parts]
-    ways.append(("after", desk.after))
+    ways = (("before", desk.before), ("after", desk.after))
     rows = [_row(name, each, each_of=len(each.scores)) for name, each in ways]
     change = Text.assemble(("change  ", "dim"), (signed(desk.lift), "bold"))
     if desk.saved is not None:
@@ -110,8 +108,8 @@ def _second_act(desk: ToolsReport) -> list[RenderableType]:
     learned = ", ".join(desk.tools) or "none"
     return [
         block(table(columns, rows, right=columns[1:]), left=0, top=1),
-        change,
-        text(f"learned tools: {learned}", "dim"),
+        block(change, left=0),
+        block(text(f"learned tools: {learned}", "dim"), left=0),
         *_sample(desk.sample),
     ]
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from strop.cli.options import YAML, AsJson, Config, command, group
+from strop.cli.options import YAML, AsJson, Config, command, flag, group
 from strop.errors import UserMistake
 from strop.permission import Level
 
@@ -19,7 +19,8 @@ tools_app = group("Tools: what they are, what they may do, how they did, and mov
 review_app = group("What waits for a person: tools that need more than they are granted.")
 
 Name = Annotated[
-    str, typer.Argument(metavar="NAME", help="Its name, or the beginning of its digest.")
+    str,
+    typer.Argument(metavar="NAME", help="Its name, (the beginning of) its digest, or NAME@DIGEST."),
 ]
 By = Annotated[str, typer.Option("--by", metavar="WHO", help="Who says so.")]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why.")]
@@ -55,9 +56,18 @@ def tools_show(name: Name, *, config: Config = YAML, as_json: AsJson = False) ->
 def tools_test(
     name: Name,
     *,
+    as_granted: Annotated[
+        bool, flag("--as-granted", "With what it is granted, not as a new tool.")
+    ] = False,
     generated: Annotated[
-        int, typer.Option("--generated", metavar="N", min=0, help="Made-up arguments to try.")
-    ] = 20,
+        int | None,
+        typer.Option(
+            "--generated",
+            metavar="N",
+            min=0,
+            help="Made-up arguments; by default 20, and none with network or folders to write.",
+        ),
+    ] = None,
     seed: Annotated[
         int, typer.Option("--seed", metavar="N", help="Another one makes up others.")
     ] = 0,
@@ -67,7 +77,14 @@ def tools_test(
     """Try a code tool in the sandbox, on what runs recorded and on made-up arguments."""
     from strop.cli.trying import try_tool
 
-    return try_tool(config, name=name, generated=generated, seed=seed, as_json=as_json)
+    return try_tool(
+        config,
+        name=name,
+        as_granted=as_granted,
+        generated=generated,
+        seed=seed,
+        as_json=as_json,
+    )
 
 
 @command(tools_app, "promote")

@@ -20,7 +20,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from strop.cli.opening import opened_store, tasks_of
-from strop.cli.output import block, heading, note, show, table, text
+from strop.cli.output import block, counted, heading, note, show, table, text
 from strop.cli.reading import Runs, telling
 from strop.config import Config, base_spec, load_config
 from strop.embed import resolve_embedder
@@ -246,7 +246,7 @@ def mine(config: Path, *, kind: str, where: Where, as_json: bool) -> int:
         )
         found = anyio.run(KINDS[kind], basis)
     if runs.passed_over:
-        note(f"{runs.passed_over} runs of held-out tasks were passed over")
+        note(f"passed over {counted(runs.passed_over, 'run')} of held-out tasks")
     kept = [_Row.of(finding, runs) for finding in found[: where.limit]]
     value: dict[str, Json] = {
         "schema": "strop.findings/1",
@@ -311,7 +311,8 @@ def _read(where: Where, store: Store | None, tasks: Mapping[str, Task]) -> Itera
 def _blocks(kind: str, runs: Runs, rows: Sequence["_Row"], found: int) -> list[RenderableType]:
     read = len(runs.task_of)
     tasks = len(set(runs.task_of.values()))
-    out: list[RenderableType] = [heading(f"{found} {kind}", f"in {read} runs of {tasks} tasks")]
+    where = f"in {counted(read, 'run')} of {counted(tasks, 'task')}"
+    out: list[RenderableType] = [heading(counted(found, kind.removesuffix("s"), kind), where)]
     if not read:
         out.append(text("there are no runs; `strop import runs FILE` brings some in", "dim"))
     elif not found:

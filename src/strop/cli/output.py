@@ -24,6 +24,7 @@ __all__ = [
     "amount",
     "block",
     "clock",
+    "counted",
     "duration",
     "emit",
     "heading",
@@ -41,7 +42,8 @@ __all__ = [
     "took",
 ]
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# Controls, and what turns the direction of text or ends a line.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 NONE = "-"
 """What stands where a value is not known; never 0."""
 
@@ -83,8 +85,8 @@ def note(message: str, style: str = "dim") -> None:
 
 
 def plain(value: object) -> str:
-    """Text that cannot steer a terminal: control characters are written out."""
-    return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", str(value))
+    """Text that cannot steer a terminal: what controls it or turns its direction is written out."""
+    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), str(value))
 
 
 def text(value: object, style: str = "") -> Text:
@@ -116,6 +118,11 @@ def table(
 
 
 # Numbers.
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """A count of things: ``1 tool``, ``2 tools``."""
+    return f"{count} {one if count == 1 else many or f'{one}s'}"
 
 
 def points(value: float | None) -> str:

@@ -10,16 +10,17 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from strop.approvals import Decided, approve, demote, deny, promote
-from strop.cli.output import block, clock, heading, plain, show, text
+from strop.cli.output import block, clock, heading, show, text
 from strop.cli.showing import find_spec
 from strop.cli.standing import (
     code_of,
     facts_table,
+    label,
     opened_grants,
     permissions_text,
     standing_facts,
-    visible,
 )
+from strop.cli.visible import visible
 from strop.errors import UserMistake
 from strop.grants import Grants
 from strop.jsonvalue import Json
@@ -62,8 +63,7 @@ def list_waiting(config: Path, *, as_json: bool) -> int:
         blocks.insert(1, Text())
         blocks.append(
             text(
-                "`strop review approve NAME --by WHO` grants it what it needs, `strop review deny "
-                "NAME --by WHO` says no; a proposed tool still has to pass the gate",
+                "approving grants a tool what it needs; a proposed one still has to pass the gate",
                 "dim",
             )
         )
@@ -108,9 +108,11 @@ def _waiting_blocks(
         facts.append(("findings", ", ".join(findings)))
         facts.append(("proposal", str(request.body.get("summary") or "")))
     facts.append(("from runs", str(len(origin.runs)) if origin.runs else ""))
+    # By its digest, so that what is approved is what is read here.
+    facts += [(word, f"strop review {word} {label(tool)} --by WHO") for word in ("approve", "deny")]
     state = "serves" if tool.serves else "proposed"
     return [
-        heading(tool.name, f"{body_kind(tool.item)} tool, {state}, {tool.digest[:10]}"),
+        heading(visible(tool.name), f"{body_kind(tool.item)} tool, {state}, {tool.digest[:10]}"),
         block(text(visible(str(tool.item.content["description"])))),
         block(facts_table(facts), top=1),
         block(code_of(tool.item, tools), top=1),
@@ -134,7 +136,7 @@ def approve_tool(
         else "it has passed no gate yet: the next `strop improve` tries it"
     )
     closed = decided.entry.body.get("closes")
-    said = f"its breaker is closed ({closed})" if closed else ""
+    said = visible(f"its breaker is closed ({closed})") if closed else ""
     return _show(decided, "approved", "green", said, after, as_json=as_json)
 
 
@@ -176,12 +178,12 @@ def _show(decided: Decided, did: str, style: str, said: str, after: str, *, as_j
     when = "" if decided.fresh else f" already, by {who} on {clock(entry.at)}"
     first = Text.assemble(
         ("● ", style),
-        (plain(tool.name), "bold"),
-        plain(f" {did}{when}"),
+        (visible(tool.name), "bold"),
+        visible(f" {did}{when}"),
         (f"  {tool.digest[:10]}", "dim"),
     )
     granted = permissions_text(tool.standing.permissions)
-    blocks: list[RenderableType] = [first, block(text(f"granted: {granted}"))]
+    blocks: list[RenderableType] = [first, block(text(visible(f"granted: {granted}")))]
     blocks += [block(text(said))] if said else []
     blocks.append(block(text(after, "dim")))
     show(value, *blocks, as_json=as_json)
@@ -206,7 +208,7 @@ def retire_tool(config: Path, *, name: str, by: str, reason: str, as_json: bool)
         block(text(visible(f"{item.content['name']}: {item.content['description']}"))),
     ]
     if callers:
-        blocks.append(block(text(f"inert without it: {', '.join(callers)}", "yellow")))
+        blocks.append(block(text(visible(f"inert without it: {', '.join(callers)}"), "yellow")))
     blocks.append(
         block(text("it will not be proposed again; `strop rollback` brings it back", "dim"))
     )

@@ -1,6 +1,6 @@
 """Where a tool stands, in words: permissions, records and code as `tools` and `review` show them.
 
-Next file: `cli/tools.py`.
+Next file: `cli/visible.py`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +14,7 @@ from rich.text import Text
 
 from strop.approvals import told
 from strop.cli.output import table, text
+from strop.cli.visible import visible, visible_code
 from strop.config import load_config, store_url
 from strop.grants import Grants
 from strop.jsonvalue import JsonObject
@@ -27,11 +28,11 @@ from strop.tools.rendering import render_tool
 __all__ = [
     "code_of",
     "facts_table",
+    "label",
     "opened_grants",
     "parameters_text",
     "permissions_text",
     "standing_facts",
-    "visible",
 ]
 
 
@@ -61,9 +62,16 @@ def standing_facts(tool: LadderTool, grants: Grants) -> list[tuple[str, str]]:
     return facts
 
 
+def label(tool: LadderTool) -> str:
+    """What names a tool and its code in a command."""
+    return tool.digest[:10]
+
+
 def facts_table(facts: Sequence[tuple[str, str]]) -> RenderableType:
     """Facts by name, one a line; those that say nothing are left out."""
-    rows: list[list[str | Text]] = [[text(name, "dim"), text(said)] for name, said in facts if said]
+    rows: list[list[str | Text]] = [
+        [text(name, "dim"), text(visible(said))] for name, said in facts if said
+    ]
     out = table(("", ""), rows)
     out.show_header = False
     return out
@@ -85,19 +93,8 @@ def parameters_text(item: Item) -> str:
 
 def code_of(item: Item, tools: Mapping[str, Item]) -> RenderableType:
     """A tool's code, in the terminal's own colours."""
-    code = visible(render_tool(item, tools)).rstrip("\n")
+    code = visible_code(render_tool(item, tools)).rstrip("\n")
     return Syntax(code, "python", theme="ansi_dark", background_color="default", word_wrap=True)
-
-
-def visible(given: str) -> str:
-    """Text in which nothing is hidden from whoever is to approve it.
-
-    Characters that do not print are written out: those that turn the direction of what is shown
-    make code read otherwise than it runs (N. Boucher and R. Anderson, "Trojan Source", 2021).
-    """
-    return "".join(
-        c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in given
-    )
 
 
 def permissions_text(given: Permissions) -> str:

@@ -4,6 +4,7 @@ Next file: `cli/trying.py`.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -11,7 +12,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from strop.approvals import told
-from strop.cli.output import NONE, block, clock, heading, plain, points, show, table, text
+from strop.cli.output import NONE, block, clock, counted, heading, points, show, table, text
 from strop.cli.showing import find_spec
 from strop.cli.standing import (
     code_of,
@@ -20,8 +21,9 @@ from strop.cli.standing import (
     parameters_text,
     permissions_text,
     standing_facts,
-    visible,
 )
+from strop.cli.visible import visible
+from strop.config import load_config
 from strop.grants import Grants, laddered
 from strop.jsonvalue import Json, JsonObject
 from strop.ladder_tools import LadderTool, find_tool, ladder_tools, waiting
@@ -39,6 +41,7 @@ __all__ = ["list_tools", "show_tool"]
 
 _USES = 5  # newest failures that people are shown
 _RUNS = 12  # runs that people are shown
+_LONG = 160  # characters of a reason in a list
 
 
 # --- list ----------------------------------------------------------------------------------------
@@ -49,8 +52,8 @@ def list_tools(config: Path, *, as_json: bool) -> int:
     with opened_grants(config) as grants:
         spec = find_spec(grants.store, "current")
         by_item = {each.item.id: each for each in ladder_tools(grants) if each.serves}
-        now = grants.as_of_now()
-        inert = Toolbox(granted=now.granted, halted=now.halted).inert(spec.items)
+        edits = _edits(config, spec)
+        inert = _inert(grants, spec, edits)
         tools = [
             _tool_json(item, by_item.get(item.id), grants, inert)
             for item in spec.of_kind(Kind.TOOL)
@@ -60,10 +63,48 @@ def list_tools(config: Path, *, as_json: bool) -> int:
         "schema": "strop.tools/1",
         "spec": spec.id,
         "tools": tools,
+        "removed": list(edits.removed),
+        "added": list(edits.added),
         "waiting": asked,
     }
-    show(value, *_list_blocks(spec, tools, asked), as_json=as_json)
+    show(value, *_list_blocks(spec, tools, asked, edits), as_json=as_json)
     return 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Edits:
+    """How the configuration's tools differ from those released: the next run brings them in line.
+
+    Attributes:
+        removed: Names of tools that serve and are no longer configured.
+        added: ``module:function`` of those that are configured and do not serve yet.
+    """
+
+    removed: tuple[str, ...]
+    added: tuple[str, ...]
+
+
+def _edits(config: Path, spec: AgentSpec) -> _Edits:
+    """By name alone: the project's code is not loaded to look."""
+    native = [item for item in spec.of_kind(Kind.TOOL) if body_kind(item) == "native"]
+    served = {str(cast("JsonObject", each.content["body"]).get("target")): each for each in native}
+    named = [str(tool) for tool in load_config(config).tools]
+    return _Edits(
+        removed=tuple(str(served[t].content["name"]) for t in served if t not in named),
+        added=tuple(target for target in named if target not in served),
+    )
+
+
+def _inert(grants: Grants, spec: AgentSpec, edits: _Edits) -> dict[str, str]:
+    """Why tools are not offered, by item id, as the next run finds them."""
+    now = grants.as_of_now()
+    gone = {
+        item.id: "it is no longer in the configuration"
+        for item in spec.of_kind(Kind.TOOL)
+        if body_kind(item) == "native" and item.content["name"] in edits.removed
+    }
+    kept = [item for item in spec.items if item.id not in gone]
+    return gone | Toolbox(granted=now.granted, halted=now.halted).inert(kept)
 
 
 def _tool_json(
@@ -104,8 +145,10 @@ def _why_inert(placed: LadderTool | None, reason: str | None) -> str | None:
     return f"it needs {permissions_text(placed.need)}; {told(placed.standing.word)}"
 
 
-def _list_blocks(spec: AgentSpec, tools: Sequence[JsonObject], asked: int) -> list[RenderableType]:
-    out: list[RenderableType] = [heading(f"{len(tools)} tools", f"spec {spec.short_id}")]
+def _list_blocks(
+    spec: AgentSpec, tools: Sequence[JsonObject], asked: int, edits: _Edits
+) -> list[RenderableType]:
+    out: list[RenderableType] = [heading(counted(len(tools), "tool"), f"spec {spec.short_id}")]
     rows: list[list[str | Text]] = []
     reasons: list[RenderableType] = []
     for tool in tools:
@@ -115,8 +158,8 @@ def _list_blocks(spec: AgentSpec, tools: Sequence[JsonObject], asked: int) -> li
         uses = record.get("uses")
         rows.append(
             [
-                text(tool["name"], "bold"),
-                str(tool["kind"]),
+                text(visible(str(tool["name"])), "bold"),
+                visible(str(tool["kind"])),
                 _level_of(tool["needs"]),
                 _level_of(tool["granted"]),
                 NONE if uses is None else str(uses),
@@ -126,8 +169,7 @@ def _list_blocks(spec: AgentSpec, tools: Sequence[JsonObject], asked: int) -> li
             ]
         )
         if inert:
-            name = (f"{plain(tool['name'])}  ", "bold")
-            reasons.append(Text.assemble(name, plain(tool["reason"])))
+            reasons.append(_reason(str(tool["name"]), str(tool["reason"])))
     columns = ("tool", "kind", "needs", "granted", "uses", "rate", "bound", "state")
     if rows:
         out.append(block(table(columns, rows, right=columns[4:7]), left=0, top=1))
@@ -135,6 +177,9 @@ def _list_blocks(spec: AgentSpec, tools: Sequence[JsonObject], asked: int) -> li
         out += [block(text("inert, so the agent serves without them", "dim"), left=0, top=1)]
         out += reasons
     out.append(block(text(_FOOT, "dim"), left=0, top=1))
+    if edits.added:
+        joins = f"the next run adds {', '.join(edits.added)}, which the configuration names"
+        out.append(block(text(visible(joins), "yellow"), left=0))
     if asked:
         out.append(block(text(f"{asked} waiting for a person: `strop review`", "yellow"), left=0))
     return out
@@ -144,6 +189,13 @@ _FOOT = (
     "rate: share of the uses that succeeded; bound: the 95 % lower bound of that. "
     "Native tools are yours; a chain has no code and no grant of its own."
 )
+
+
+def _reason(name: str, reason: str) -> Text:
+    """Why a tool is inert, in a line or two."""
+    if len(reason) > _LONG:
+        reason = f"{reason[:_LONG]}...; `strop tools show {name}` tells all"
+    return Text.assemble((f"{visible(name)}  ", "bold"), visible(reason))
 
 
 def _level_of(value: Json) -> str:
@@ -160,8 +212,7 @@ def show_tool(config: Path, *, name: str, as_json: bool) -> int:
         spec = find_spec(store, "current")
         item, placed = _find(grants, spec, name)
         tools = tools_by_name(spec.items)
-        now = grants.as_of_now()
-        inert = Toolbox(granted=now.granted, halted=now.halted).inert(spec.items)
+        inert = _inert(grants, spec, _edits(config, spec))
         about = _tool_json(item, placed, grants, inert)
         if placed is not None and not placed.serves:
             about |= {"state": "asked for", "reason": None, "level": None}
@@ -178,7 +229,7 @@ def show_tool(config: Path, *, name: str, as_json: bool) -> int:
         "failures": [use.to_json() for use in used if not use.ok],
     }
     blocks = [
-        heading(f"{body_kind(item)} tool {item.content['name']}", item.id),
+        heading(visible(f"{body_kind(item)} tool {item.content['name']}"), visible(item.id)),
         block(text(visible(str(item.content["description"]))), top=1),
         block(_about(item, about, facts), top=1),
         block(code_of(item, tools), top=1),
@@ -223,7 +274,8 @@ def _failures(uses: Sequence[Use]) -> list[RenderableType]:
     if not uses:
         return []
     rows: list[list[str | Text]] = [
-        [clock(use.at), str(use.what), text(use.message or "")] for use in uses[:_USES]
+        [clock(use.at), visible(str(use.what)), text(visible(use.message or ""))]
+        for use in uses[:_USES]
     ]
     return [block(table(("failed", "kind", "why"), rows), top=1)]
 
@@ -245,5 +297,5 @@ def _history_blocks(history: Sequence[LedgerEntry]) -> list[RenderableType]:
         why = str(body.get("reason") or body.get("summary") or "")
         closed = "breaker closed" if body.get("closes") else ""
         said = "; ".join(each for each in (closed, went, why) if each)
-        rows.append([clock(entry.at), entry.kind, str(body["by"]), text(said)])
+        rows.append([clock(entry.at), entry.kind, visible(str(body["by"])), text(visible(said))])
     return [block(table(("ledger", "what", "by", "to, why"), rows), top=1)]

@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
@@ -37,7 +37,7 @@ from strop.settle import settle
 from strop.spec import AgentSpec, Item, Kind
 from strop.task import Split, save_tasks
 
-__all__ = ["Part", "ToolsReport", "run_second_act"]
+__all__ = ["ToolsReport", "run_second_act"]
 
 _COUNTS = {Split.TRAIN: 12, Split.VALIDATION: 12, Split.TEST: 20}
 _QUICK = {Split.TRAIN: 6, Split.VALIDATION: 10, Split.TEST: 10}
@@ -72,17 +72,6 @@ CREATE TABLE articles (article TEXT PRIMARY KEY, plan TEXT, topic TEXT, title TE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """The sealed test with one of the things that were learned, and not the others."""
-
-    name: str
-    side: Side
-
-    def to_json(self) -> dict[str, Json]:
-        return {"with": self.name, **self.side.to_json()}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ToolsReport:
     """What the second act did.
 
@@ -90,7 +79,6 @@ class ToolsReport:
         folder: The project it left behind.
         before: The sealed test, cold.
         after: The sealed test with the released spec.
-        parts: The sealed test with each of the things learned by itself.
         cycle: What was proposed, and the verdicts.
         tasks: How many tasks each split has.
         tools: Names of the tools that were learned and released.
@@ -101,7 +89,6 @@ class ToolsReport:
     folder: Path
     before: Side
     after: Side
-    parts: tuple[Part, ...]
     cycle: Cycle
     tasks: dict[str, int]
     tools: tuple[str, ...]
@@ -126,7 +113,6 @@ class ToolsReport:
             "after": self.after.to_json(),
             "lift": self.lift,
             "saved": self.saved,
-            "parts": [part.to_json() for part in self.parts],
             "cycle": self.cycle.to_json(),
             "tasks": self.tasks,
             "tools": list(self.tools),
@@ -207,23 +193,17 @@ async def _act(
     parts: Parts, folder: Path, progress: Progress, say: Say, began: float
 ) -> ToolsReport:
     cold = parts.base
-    say("1/4  cold start: three tools, and nothing but their descriptions")
+    say("1/3  cold start: three tools, and nothing but their descriptions")
     before = await sealed(parts, cold, progress)
-    say(f"2/4  {_import(parts, folder)} runs by people are imported; what is mined is judged")
+    say(f"2/3  {_import(parts, folder)} runs by people are imported; what is mined is judged")
     cycle = await loops.hear_once(parts, budget=Budget(), progress=progress)
     released = settle(parts.base, parts.store)
-    say("3/4  the sealed test again, with the spec that is released now")
+    say("3/3  the sealed test again, with the spec that is released now")
     after = await sealed(parts, released, progress)
-    say("4/4  the sealed test with one of the things learned at a time")
-    alone = [
-        Part(name=name, side=side(spec, await sealed(parts, spec, progress)))
-        for name, spec in _one_each(cycle, cold, released)
-    ]
     return ToolsReport(
         folder=folder,
         before=side(cold, before),
         after=side(released, after),
-        parts=tuple(alone),
         cycle=cycle,
         tasks={s.value: sum(1 for t in parts.tasks if t.split is s) for s in _COUNTS},
         tools=tuple(str(item.content["name"]) for item in _learned_tools(cold, released)),
@@ -244,20 +224,6 @@ def _import(parts: Parts, folder: Path) -> int:
 def _learned_tools(cold: AgentSpec, released: AgentSpec) -> Sequence[Item]:
     held = {item.id for item in cold.items}
     return [item for item in released.of_kind(Kind.TOOL) if item.id not in held]
-
-
-def _one_each(cycle: Cycle, cold: AgentSpec, released: AgentSpec) -> list[tuple[str, AgentSpec]]:
-    """The demonstrations as they were made, without a learned tool; and those tools alone."""
-    out = []
-    for attempt in cycle.attempts:
-        made = attempt.candidate
-        if made is not None and made.of_kind(Kind.EXAMPLE) and not _learned_tools(cold, made):
-            out.append(("demonstrations", made))
-            break
-    if _learned_tools(cold, released):
-        kept = tuple(item for item in released.items if item.kind is not Kind.EXAMPLE)
-        out.append(("the tool", replace(released, items=kept)))
-    return [(name, spec) for name, spec in out if spec.id != released.id]
 
 
 def _sample(before: Sequence[ScoredRun], after: Sequence[ScoredRun]) -> dict[str, str]:

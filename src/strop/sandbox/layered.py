@@ -71,6 +71,14 @@ class LayeredSandbox:
         """What each backend can do here, in order of preference; asking tries them all out."""
         return tuple(self._status(backend) for backend in self._backends)
 
+    def holder(self, level: Level) -> str | None:
+        """The backend that serves calls at a level; `None` if none holds code to it here.
+
+        Asking tries out those before it. A call that it refuses goes to the next.
+        """
+        held = (each.name for each in self._backends if not self._lacking(each, level))
+        return next(held, None)
+
     def call(
         self,
         program: Program,

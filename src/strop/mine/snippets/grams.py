@@ -28,7 +28,7 @@ class Corpus:
         keys: Shape of each; 0 for what no function can hold, and between two lists.
         sizes: Nodes of each.
         works: Whether it does something: see `Shape`.
-        tells: Whether it is a `print`.
+        tells: Whether it only prints.
         tasks: Number of the task of each.
     """
 
@@ -122,7 +122,7 @@ def _closed(
 def _worth(found: list[tuple[int, int, NDArray[np.int64]]], corpus: Corpus) -> Iterator[Gram]:
     """What is large enough, without statements at either end that do nothing by themselves.
 
-    One `print` right after the work stays in a gram of its own: what it prints may be the result.
+    One that prints, right after the work, stays in a gram of its own: that may be the result.
     """
     best: dict[tuple[int, int], Gram] = {}
     for length, _, starts in found:

@@ -190,7 +190,7 @@ class SnippetMiner:
         return self._kept.source(block)
 
     def _windows(self, grams: Sequence[Gram], *, most: int, read: "_Read") -> list[list[Window]]:
-        """The windows of each gram, as far as the budget goes; `read` has the blocks read so far."""
+        """The windows of each gram, as far as the budget goes; `read` has the blocks so far."""
         budget = _BUDGET
         wanted: dict[int, list[tuple[int, int, int, int]]] = {}
         out: list[list[Window]] = []

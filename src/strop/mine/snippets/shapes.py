@@ -64,7 +64,7 @@ class Shape(NamedTuple):
         size: Nodes in it; a literal counts as one.
         works: Whether it does something: calls anything but `print`, or puts something into another
             thing.
-        tells: Whether it is a `print` of what is worked out; last of all, that is the result.
+        tells: Whether it only prints what is worked out; last of all, that is the result.
     """
 
     key: int
@@ -218,7 +218,9 @@ class _Shaper:
 
 
 def _tells(stmt: ast.stmt) -> bool:
-    """Whether a statement is a `print` of anything but literals."""
+    """Whether a statement is a `print` of anything but literals, or a loop or branch of such."""
+    if isinstance(stmt, ast.For | ast.If):
+        return all(map(_tells, (*stmt.body, *stmt.orelse)))
     call = stmt.value if isinstance(stmt, ast.Expr) else None
     if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
         return False

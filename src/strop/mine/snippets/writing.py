@@ -73,7 +73,7 @@ def write_tool(template: Template) -> Tool | None:
     called = calls_in(body, template.imports)
     # Printed beside a result it would be lost, and what was given need not be said back. There is
     # a gram without that statement.
-    if _is_print(body[-1]) and (gives or not _works_out(template.body[-1])):
+    if _only_prints(body[-1]) and (gives or not _works_out(template.body[-1])):
         return None
     prints = not gives and "print" in called
     first = template.windows[0]
@@ -128,14 +128,16 @@ class _Function:
     value: ast.expr | None
 
 
-def _is_print(stmt: ast.stmt) -> bool:
+def _only_prints(stmt: ast.stmt) -> bool:
+    if isinstance(stmt, ast.For | ast.If):
+        return all(map(_only_prints, (*stmt.body, *stmt.orelse)))
     call = stmt.value if isinstance(stmt, ast.Expr) else None
     func = call.func if isinstance(call, ast.Call) else None
     return isinstance(func, ast.Name) and func.id == "print"
 
 
 def _works_out(stmt: ast.stmt) -> bool:
-    """Whether a `print` of a template says more than its parameters."""
+    """Whether what prints in a template says more than its parameters."""
     nodes = [*ast.walk(stmt)]
     return sum(isinstance(node, ast.Call) for node in nodes) > 1 or any(
         isinstance(node, ast.Name) and node.id.startswith(OWN) for node in nodes
