@@ -2,6 +2,7 @@
 
 import sys
 import time
+from dataclasses import replace
 
 import anyio
 import pytest
@@ -20,7 +21,7 @@ from strop.resolution import Resolution
 from strop.run import ErrorStep, Message, ModelCall, ToolCall
 from strop.spec import AgentSpec, Item, Kind
 from strop.store import open_store
-from strop.tools import native_item
+from strop.tools import Toolbox, native_item
 
 pytestmark = pytest.mark.anyio
 
@@ -386,10 +387,61 @@ async def test_a_call_of_a_tool_that_is_not_there_is_recorded(tmp_path):
     model = ScriptedModel([tool_call("look_up", word="moss"), "a plant"])
     backend = pydantic_backend(spec, model)
     task = Task(id="t", input="what is moss")
-    run = await execute(
-        spec, task, split=Split.TRAIN, context=select(spec, task), backend=backend
-    )
+    run = await execute(spec, task, split=Split.TRAIN, context=select(spec, task), backend=backend)
     assert run.output == "a plant"
     (call,) = [step for step in run.steps if isinstance(step, ToolCall)]
     assert (call.tool, call.args) == ("look_up", {"word": "moss"})
     assert call.error == "Unknown tool name: 'look_up'"
+
+
+def look(email: str) -> str:
+    """Look somebody up."""
+    return f"id of {email}"
+
+
+def plan(customer: str) -> str:
+    """Their plan."""
+    return f"plan of {customer}"
+
+
+async def test_a_chain_is_offered_instead_of_the_tools_that_it_stands_for():
+    parts = [native_item(f) for f in (look, plan)]
+    chain = Item(
+        id="tool-look_plan",
+        kind=Kind.TOOL,
+        content={
+            "name": "look_plan",
+            "description": "look, then plan, in one call.",
+            "parameters": {
+                "type": "object",
+                "properties": {"email": {"type": "string"}},
+                "required": ["email"],
+            },
+            "body": {
+                "kind": "chain",
+                "steps": [
+                    {"tool": "look", "args": {"email": {"param": "email"}}},
+                    {"tool": "plan", "args": {"customer": {"step": 0, "path": []}}},
+                ],
+                "returns": "last",
+            },
+            "instead_of": ["look", "plan"],
+        },
+    )
+    functions = {f"{f.__module__}:{f.__qualname__}": f for f in (look, plan)}
+
+    async def answered(*items):
+        spec = replace(SPEC, items=items)
+        model = ScriptedModel([tool_call(str(items[-1].content["name"]), email="a@b"), "done"])
+        backend = pydantic_backend(spec, model, toolbox=Toolbox(functions=functions))
+        run = await attempt(backend, spec=spec)
+        lines = model.prompts[0].splitlines()
+        offered = {name for name in ("look", "plan", "look_plan") if name in lines}
+        return offered, [step for step in run.steps if isinstance(step, ToolCall)]
+
+    offered, (call,) = await answered(*parts, chain)
+    assert offered == {"look_plan"}
+    assert call.result == "plan of id of a@b"
+    gone = replace(chain, content={**chain.content, "body": {**chain.content["body"], "steps": []}})
+    offered, _ = await answered(gone, *parts[::-1])
+    assert offered == {"look", "plan"}  # where the chain cannot be called, its parts can

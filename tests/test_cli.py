@@ -987,6 +987,7 @@ COMMANDS = [
         "init",
         "doctor",
         "run",
+        "mcp",
         "eval",
         "improve",
         "score",
@@ -1036,6 +1037,7 @@ $ strop  --help
 ╰──────────────────────────────────────────────────────────────────────────────╯
 ╭─ Run and improve ────────────────────────────────────────────────────────────╮
 │ run       Do one task with the released spec.                                │
+│ mcp       Offer the released tools to any agent that speaks MCP.             │
 │ eval      Score a spec on all tasks of a split; what was run before is not   │
 │           run again.                                                         │
 │ improve   One improvement cycle; releases what proved better on validation,  │
@@ -1052,6 +1054,10 @@ $ strop  --help
 │ mine      Findings in runs, without a model; nothing is written.             │
 │ memory    What the agent remembers: lessons, facts, preferences and          │
 │           heuristics.                                                        │
+│ tools     Tools: what they are, what they may do, how they did, and moving   │
+│           them.                                                              │
+│ review    What waits for a person: tools that need more than they are        │
+│           granted.                                                           │
 │ audit     Check the ledger.                                                  │
 ╰──────────────────────────────────────────────────────────────────────────────╯
 ╭─ Data ───────────────────────────────────────────────────────────────────────╮
@@ -1120,6 +1126,20 @@ $ strop run --help
 │ --help     -h            Show this message and exit.                         │
 ╰──────────────────────────────────────────────────────────────────────────────╯
 
+$ strop mcp --help
+
+ Usage: strop mcp [OPTIONS]
+
+ Offer the released tools to any agent that speaks MCP.
+
+╭─ Options ────────────────────────────────────────────────────────────────────╮
+│ --http                     Over HTTP, not standard input and output.         │
+│ --host            ADDRESS  Where to listen. [default: 127.0.0.1]             │
+│ --port            N        On which port. [default: 8765]                    │
+│ --config  -c      PATH     The agent's configuration. [default: strop.yaml]  │
+│ --help    -h               Show this message and exit.                       │
+╰──────────────────────────────────────────────────────────────────────────────╯
+
 $ strop eval --help
 
  Usage: strop eval [OPTIONS]
@@ -1143,7 +1163,7 @@ $ strop improve --help
 ╭─ Options ────────────────────────────────────────────────────────────────────╮
 │ --dry-run                Say what would be run and cost, and stop.           │
 │ --levers           A,B   Only these of: preferences, facts, lessons,         │
-│                          heuristics, clauses, examples, resolutions,         │
+│                          heuristics, clauses, examples, tools, resolutions,  │
 │                          criteria, curation, gepa.                           │
 │ --runs             N     At most so many agent runs.                         │
 │ --tokens           N     At most about so many tokens.                       │

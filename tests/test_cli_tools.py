@@ -1,12 +1,17 @@
 """`strop tools` and `strop review`, as people and programs drive them."""
 
+import re
 import shutil
 import sys
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
+from strop.cli.output import counted, plain
+from strop.cli.visible import visible_code
 from strop.grants import Grants
 from strop.mine.finding import Finding
 from strop.permission import Level, Permissions
@@ -288,6 +293,8 @@ save_note  code tool, serves, ##########
   record     no uses
   by         mined:snippets, evidence
   from runs  1
+  approve    strop review approve save_note@620b50a4 --by WHO
+  deny       strop review deny save_note@620b50a4 --by WHO
 
   # needs level 'restricted'
   def save_note(text):
@@ -307,6 +314,8 @@ last_number  code tool, serves, ##########
   since step  no uses
   by          mined:snippets, evidence
   from runs   1
+  approve     strop review approve last_number@f871a25a --by WHO
+  deny        strop review deny last_number@f871a25a --by WHO
 
   def last_number(text):
       return float(text.split()[-1]) + nothing
@@ -322,6 +331,8 @@ exchange_rate  code tool, proposed, ##########
   findings   f00
   proposal   1 tool
   from runs  1
+  approve    strop review approve exchange_rate@18df8256 --by WHO
+  deny       strop review deny exchange_rate@18df8256 --by WHO
 
   # needs level 'full'
   from urllib.request import urlopen
@@ -330,8 +341,7 @@ exchange_rate  code tool, proposed, ##########
   def exchange_rate(currency):
       return float(urlopen('https://rates.example.com/' + currency).read())
 
-`strop review approve NAME --by WHO` grants it what it needs, `strop review deny
-NAME --by WHO` says no; a proposed tool still has to pass the gate\
+approving grants a tool what it needs; a proposed one still has to pass the gate\
 """)
     value = plain.json
     assert value["schema"] == "strop.review/1"
@@ -349,15 +359,119 @@ NAME --by WHO` says no; a proposed tool still has to pass the gate\
     assert asked["item"] == RATE.to_json()
 
 
-def test_nothing_is_hidden_from_who_is_to_approve(tmp_path):
-    folder = write_project(tmp_path / "project")
-    source = "def sly(x):\n    return x  # \u202e\u2066 == x nruter\x1b[2J\u200b\n"
-    needs = Permissions(level=Level.RESTRICTED)
-    with store_of(folder) as store:
-        Grants(store).request(code("sly", source, needs=needs, x="string"), by="reflect:tools")
-    told = strop("review", at=folder).out
-    assert "return x  # \\u202e\\u2066 == x nruter\\x1b[2J\\u200b" in told
-    assert not {"\u202e", "\u2066", "\x1b", "\u200b"} & set(told)
+def test_nothing_is_hidden_from_who_is_to_approve(project):
+    source = (
+        "def sly(x):\n    d\u0430ta = 'caf\u00e9\ufe00\u2800'\n"
+        "    return x  # \u202e\u2066 == x nruter\x1b[2J\u200b\n"
+    )
+    needs = Permissions(level=Level.RESTRICTED, read=("/tmp/\u202edata",))
+    item = code("sly", source, needs=needs, x="string")
+    item = replace(item, content={**item.content, "description": "Safe.\n\n  granted    all"})
+    with store_of(project) as store:
+        Grants(store).request(
+            item, by="reflect:tools", findings=["f\x1b[1m"], summary="more\u202e\nneeds  nothing"
+        )
+    review, shown, refused = strops(
+        [
+            (project, ["review"]),
+            (project, ["tools", "show", "sly"]),
+            (project, ["tools", "test", "sly", "--as-granted"]),
+        ]
+    )
+    for told in (review.out, shown.out):
+        assert "Safe.\\n\\n  granted    all" in told
+        assert "d\\u0430ta = 'caf\u00e9\\ufe00\\u2800'" in told
+        assert "return x  # \\u202e\\u2066 == x nruter\\x1b[2J\\u200b" in told
+        assert "reads /tmp/\\u202edata" in told
+    assert "proposal   more\\u202e\\nneeds  nothing" in review.out
+    assert "findings   f\\x1b[1m" in review.out
+    hidden = {"\u202e", "\u2066", "\x1b", "\u200b", "\ufe00", "\u2800"}
+    assert not hidden & {*review.out, *shown.out, *refused.err}
+
+
+@given(
+    st.text(alphabet=st.sampled_from("ax1=#'\"\\\n\r\t fF{}\u00e9\u0430\u202e\ufe00\u2800\ud800"))
+)
+def test_code_shows_every_character(source):
+    shown = visible_code(source)
+    assert not {*"\r\u202e\ufe00\u2800\ud800"} & set(shown)
+    assert shown.count("\n") == len(re.findall("\r\n?|\n", source))
+    ascii_only = "".join(c for c in source if c.isascii())
+    assert visible_code(ascii_only) == re.sub("\r\n?", "\n", ascii_only)
+
+
+def test_letters_of_other_alphabets_stay_in_plain_strings_and_comments_only():
+    source = "d\u0430ta = 'd\u0430ta'  # d\u0430ta\nf'{d\u0430ta}'\n"
+    assert visible_code(source) == ("d\\u0430ta = 'd\u0430ta'  # d\u0430ta\nf'{d\\u0430ta}'\n")
+    assert visible_code(f"({source}") == f"({source}".replace("\u0430", "\\u0430")
+
+
+def test_one_is_one_and_nothing_turns_the_direction(begun):
+    found = strop("mine", "failures", at=begun).out
+    assert found.startswith("0 failures  in 1 run of 1 task\n")
+    assert [counted(n, "entry", "entries") for n in (0, 1, 2)] == [
+        "0 entries",
+        "1 entry",
+        "2 entries",
+    ]
+    assert plain("\u202eab\u2066\x1b\u2028 \u05d0\n") == "\\u202eab\\u2066\\x1b\\u2028 \u05d0\n"
+
+
+def test_what_is_approved_is_the_code_that_was_read(project):
+    told = strop("review", at=project).out
+    digest = code_digest(SAVE)
+    command = next(
+        line.split()[1:] for line in told.splitlines()
+        if "review approve" in line and digest[:8] in line
+    )  # fmt: skip
+    assert command[:3] == ["strop", "review", "approve"]
+    done = strop(*command[1:-1], "ana", "--json", at=project).json
+    assert (done["decision"], done["digest"]) == ("approval", digest)
+
+
+def test_what_the_configuration_says_now(project):
+    config = (project / "strop.yaml").read_text()
+    (project / "strop.yaml").write_text(config.replace("orders:find_order", "orders:gone_by_then"))
+    shown, plain, one = strops(
+        [
+            (project, ["tools", "list"]),
+            (project, ["tools", "list", "--json"]),
+            (project, ["tools", "show", "find_order"]),
+        ]
+    )
+    value = plain.json
+    assert (value["removed"], value["added"]) == (["find_order"], ["orders:gone_by_then"])
+    reasons = {tool["name"]: tool["reason"] for tool in value["tools"]}
+    assert reasons["find_order"] == "it is no longer in the configuration"
+    assert "find_order" in reasons["order_age"]
+    assert reasons["days_between"] is None
+    assert "the next run adds orders:gone_by_then" in shown.out
+    assert "inert: it is no longer in the configuration" in one.out
+
+
+def test_a_long_reason_is_told_where_there_is_room(project):
+    hosts = tuple(f"host-{i}.example.com:443" for i in range(12))
+    needs = Permissions(level=Level.FULL, hosts=hosts)
+    item = code("rates", "def rates(x):\n    return x\n", needs=needs, x="string")
+    with store_of(project) as store:
+        now = store.released()
+        spec = store.spec(now.spec)
+        more = replace(spec, items=(*spec.items, item))
+        release = replace(now, spec=more.id, previous=spec.id, summary="one more")
+        store.append_release(release, more)
+    up = ["tools", "promote", "rates", "--by", "ana"]
+    down = ["tools", "demote", "rates", "--to", "sandbox", "--by", "ana"]
+    *_, listed, one = strops(
+        [
+            *((project, each) for each in (up, down)),
+            (project, ["tools", "list"]),
+            (project, ["tools", "show", "rates"]),
+        ]
+    )
+    told = " ".join(listed.out.split())
+    assert "rates it needs more; see `strop tools show rates`" in told
+    assert "host-11" not in listed.out
+    assert "host-11.example.com:443" in one.out
 
 
 def test_people_decide_and_the_ledger_has_it(project):
@@ -488,9 +602,14 @@ def test_a_person_retires_a_tool(project):
     assert (gone["schema"], gone["item"]["id"]) == ("strop.release/1", "tool-save_note")
 
 
+@pytest.fixture
+def sandboxed():
+    if not any(Level.RESTRICTED in each.levels for each in backends()):
+        pytest.skip("no sandbox that may write works on this machine")
+
+
+@pytest.mark.usefixtures("sandboxed")
 def test_a_tool_is_tried_in_the_sandbox(project):
-    if not any(each.available for each in backends()):
-        pytest.skip("no sandbox works on this machine")
     good, bad, chain = strops(
         [
             (project, ["tools", "test", "days_between"]),
@@ -500,12 +619,98 @@ def test_a_tool_is_tried_in_the_sandbox(project):
     )
     assert [good.code, bad.code, chain.code] == [0, 1, 2]
     assert "✓ days_between works" in good.out
-    assert "1 recorded results given again" in good.out
+    assert "1 recorded result given again" in good.out
     assert "2 recorded calls, 20 made up" in good.err
+    holder = next(each.name for each in backends() if Level.SANDBOX in each.levels)
+    assert f"trying days_between in {holder} with level sandbox" in good.err
     value = bad.json
     assert (value["schema"], value["ok"], value["recorded"]) == ("strop.validation/1", False, 0)
+    assert value["permissions"] == Permissions().to_json()
     assert {each["check"] for each in value["failures"]} == {"raised"}
     assert "'order_age' is a chain" in chain.line
+
+
+@pytest.fixture
+def writes(project, tmp_path):
+    """A project that serves a tool which leaves a file in a folder of the host at each call."""
+    folder = tmp_path / "granted"
+    folder.mkdir()
+    item = code(
+        "save_here",
+        "import os\n\n\ndef save_here(text):\n"
+        f"    at = os.path.join({str(folder)!r}, str(abs(hash(text))))\n"
+        "    with open(at, 'w') as file:\n        file.write(text)\n    return text\n",
+        needs=Permissions(level=Level.RESTRICTED, write=(str(folder),)),
+        text="string",
+    )
+    with store_of(project) as store:
+        now = store.released()
+        spec = store.spec(now.spec)
+        more = replace(spec, items=(*spec.items, item))
+        store.append_release(replace(now, spec=more.id, previous=spec.id, summary="one"), more)
+    return project, folder, item
+
+
+@pytest.mark.usefixtures("sandboxed")
+def test_a_trial_does_not_use_a_grant_unasked(writes):
+    project, folder, item = writes
+    test = ["tools", "test", "save_here"]
+    lowest, early, _, granted, none = strops(
+        [
+            (project, [*test, "--generated", "5"]),
+            (project, [*test, "--as-granted"]),
+            (project, ["review", "approve", "save_here", "--by", "ana"]),
+            (project, test),
+            (project, [*test, "--as-granted", "--json"]),
+        ]
+    )
+    assert [each.code for each in (lowest, early, granted, none)] == [3, 2, 3, 3]
+    assert "more than a trial gives" in " ".join(lowest.out.split())
+    assert "its code parses and fits its parameters" in lowest.out
+    assert "is not granted that" in early.line
+    assert (none.json["ran"], none.json["ok"], none.json["tried"]) == (False, None, 0)
+    assert not list(folder.iterdir())
+
+    data = {
+        "tool": {"name": "save_here", "body": item.content["body"]},
+        "instances": [{"run": "r", "args": {"text": "kept"}, "result": "kept"}],
+    }
+    finding = replace(FINDING, data=data)
+    with store_of(project) as store:
+        store.put_document("finding", finding.id, finding.to_json())
+    recorded = strop(*test, "--as-granted", at=project)
+    assert recorded.code == 0, recorded.err
+    assert "1 recorded call, 0 made up" in recorded.err
+    assert {each.read_text() for each in folder.iterdir()} == {"kept"}
+    more = strop(*test, "--as-granted", "--generated", "3", "--json", at=project)
+    assert (more.code, more.json["tried"]) == (0, 4)
+
+
+@pytest.mark.usefixtures("sandboxed")
+def test_what_may_not_serve_does_not_run_as_granted(writes):
+    project, folder, item = writes
+    test = ["tools", "test", "--as-granted", "--generated", "5"]
+    with store_of(project) as store:
+        grants = Grants(store)
+        grants.amend(code_digest(item), lambda _: ("approval", {
+            "tool": "save_here", "by": "person:ana", "reason": "",
+            "to": item.content["needs"], "from": Permissions().to_json(), "since": 0,
+        }))  # fmt: skip
+        for _ in range(3):
+            grants.record(use(item, ok=False))
+    halted, broken, _, denied = strops(
+        [
+            (project, [*test, "save_here"]),
+            (project, [*test, "last_number"]),
+            (project, ["review", "deny", "save_note", "--by", "ana"]),
+            (project, [*test, "save_note"]),
+        ]
+    )
+    assert [each.code for each in (halted, broken, denied)] == [2, 2, 2]
+    assert "its breaker is open" in halted.line
+    assert "its breaker is open" in broken.line
+    assert "ana denied 'save_note'" in denied.line
+    assert not list(folder.iterdir())
 
 
 def test_help(tmp_path):
@@ -556,7 +761,7 @@ $ strop tools show --help
  All about one: its code, its record, where it came from, who granted what.
 
 ╭─ Arguments ──────────────────────────────────────────────────────────────────╮
-│ *    NAME      <str>  Its name, or the beginning of its digest. [required]   │
+│ *    NAME      <str>  Its name, its digest or NAME@DIGEST. [required]        │
 ╰──────────────────────────────────────────────────────────────────────────────╯
 ╭─ Options ────────────────────────────────────────────────────────────────────╮
 │ --config  -c      PATH  The agent's configuration. [default: strop.yaml]     │
@@ -572,15 +777,17 @@ $ strop tools test --help
  arguments.
 
 ╭─ Arguments ──────────────────────────────────────────────────────────────────╮
-│ *    NAME      <str>  Its name, or the beginning of its digest. [required]   │
+│ *    NAME      <str>  Its name, its digest or NAME@DIGEST. [required]        │
 ╰──────────────────────────────────────────────────────────────────────────────╯
 ╭─ Options ────────────────────────────────────────────────────────────────────╮
-│ --generated          N [x>=0]  Made-up arguments to try. [default: 20]       │
-│ --seed               N         Another one makes up others. [default: 0]     │
-│ --config     -c      PATH      The agent's configuration.                    │
-│                                [default: strop.yaml]                         │
-│ --json                         Print one JSON object and nothing else.       │
-│ --help       -h                Show this message and exit.                   │
+│ --as-granted                    With what it is granted, not as a new tool.  │
+│ --generated           N [x>=0]  Made-up arguments; by default 20, and none   │
+│                                 with network or folders to write.            │
+│ --seed                N         Another one makes up others. [default: 0]    │
+│ --config      -c      PATH      The agent's configuration.                   │
+│                                 [default: strop.yaml]                        │
+│ --json                          Print one JSON object and nothing else.      │
+│ --help        -h                Show this message and exit.                  │
 ╰──────────────────────────────────────────────────────────────────────────────╯
 
 $ strop tools promote --help
@@ -590,7 +797,7 @@ $ strop tools promote --help
  Grant a tool a higher level.
 
 ╭─ Arguments ──────────────────────────────────────────────────────────────────╮
-│ *    NAME      <str>  Its name, or the beginning of its digest. [required]   │
+│ *    NAME      <str>  Its name, its digest or NAME@DIGEST. [required]        │
 ╰──────────────────────────────────────────────────────────────────────────────╯
 ╭─ Options ────────────────────────────────────────────────────────────────────╮
 │ *  --by              WHO   Who says so. [required]                           │
@@ -608,7 +815,7 @@ $ strop tools demote --help
  Grant a tool a lower level.
 
 ╭─ Arguments ──────────────────────────────────────────────────────────────────╮
-│ *    NAME      <str>  Its name, or the beginning of its digest. [required]   │
+│ *    NAME      <str>  Its name, its digest or NAME@DIGEST. [required]        │
 ╰──────────────────────────────────────────────────────────────────────────────╯
 ╭─ Options ────────────────────────────────────────────────────────────────────╮
 │ *  --by              WHO   Who says so. [required]                           │
@@ -626,7 +833,7 @@ $ strop tools retire --help
  Take a tool out of what serves; it is not proposed again.
 
 ╭─ Arguments ──────────────────────────────────────────────────────────────────╮
-│ *    NAME      <str>  Its name, or the beginning of its digest. [required]   │
+│ *    NAME      <str>  Its name, its digest or NAME@DIGEST. [required]        │
 ╰──────────────────────────────────────────────────────────────────────────────╯
 ╭─ Options ────────────────────────────────────────────────────────────────────╮
 │ *  --by              WHO   Who says so. [required]                           │
@@ -661,7 +868,7 @@ $ strop review approve --help
  it.
 
 ╭─ Arguments ──────────────────────────────────────────────────────────────────╮
-│ *    NAME      <str>  Its name, or the beginning of its digest. [required]   │
+│ *    NAME      <str>  Its name, its digest or NAME@DIGEST. [required]        │
 ╰──────────────────────────────────────────────────────────────────────────────╯
 ╭─ Options ────────────────────────────────────────────────────────────────────╮
 │ *  --by              WHO   Who says so. [required]                           │
@@ -682,7 +889,7 @@ $ strop review deny --help
  Say no: the tool stays inert and does not ask again.
 
 ╭─ Arguments ──────────────────────────────────────────────────────────────────╮
-│ *    NAME      <str>  Its name, or the beginning of its digest. [required]   │
+│ *    NAME      <str>  Its name, its digest or NAME@DIGEST. [required]        │
 ╰──────────────────────────────────────────────────────────────────────────────╯
 ╭─ Options ────────────────────────────────────────────────────────────────────╮
 │ *  --by              WHO   Who says so. [required]                           │

@@ -3,9 +3,12 @@
 import threading
 import time
 from dataclasses import replace
+from tempfile import TemporaryDirectory
 
 import pytest
 from alembic import command
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sqlalchemy import update
 from sqlalchemy.exc import DBAPIError
 
@@ -13,6 +16,7 @@ from postgres import new_database, postgres  # noqa: F401 - a fixture
 from strop.approvals import approve, demote, deny, promote
 from strop.errors import StoreUnavailable, ToolCallFailed, UserMistake
 from strop.grants import Grants
+from strop.jsonvalue import canonical
 from strop.ladder_tools import Asked, find_tool, ladder_tools, waiting
 from strop.permission import Level, Permissions
 from strop.release import Action, Release, first_break
@@ -245,8 +249,6 @@ def test_a_breaker_opens_stays_open_and_a_person_closes_it(store, grants):
     assert used(grants, PAD, *[True] * 40) == []  # whoever still calls it changes nothing
     (asked,) = waiting(grants)
     assert (asked.name, asked.waits, asked.serves) == ("pad", "breaker", True)
-    with pytest.raises(UserMistake, match="breaker of 'pad' is open"):
-        promote(grants, "pad", by="ana")
 
     decided = approve(grants, "pad", by="ana", reason="the input was odd")
     assert decided.fresh
@@ -279,12 +281,110 @@ def test_a_tool_that_gets_worse_goes_down_and_asks_again(store, grants):
 
 def test_a_ledger_that_was_written_into_grants_nothing_more(tmp_path):
     with open_store(str(tmp_path / "s.db"), agent="a") as store:
+        release(store, PAD, SAVE)
+        used(Grants(store), PAD, *[True] * 10, *[False] * 3)
+        running = Grants(store)
+        assert "breaker is open" in running.halted(code_digest(PAD))
+        store.append("approval", {"digest": "junk", "tool": "x", "by": "person:mallory"})
+        assert store.head() == 4
+        for grants in (running, Grants(store)):
+            unreadable(grants, at=4)
+
+
+def unreadable(grants, *, at):
+    """Nobody is used, granted or decided about, and everybody who asks is told."""
+    says = "the ledger cannot be read: `strop audit verify`"
+    assert grants.as_of_now().unreadable == at
+    for digest in (code_digest(PAD), code_digest(SAVE), code_digest(FETCH)):
+        assert (grants.granted(digest), grants.halted(digest)) == (None, says)
+    box = Toolbox(granted=grants.granted, halted=grants.halted)
+    assert box.inert([PAD, SAVE]) == {"tool-pad": says, "tool-save": says}
+    head = grants.store.head()
+    assert used(grants, tool("other", source="return 2"), *[True] * 20, *[False] * 5) == []
+    assert grants.request(FETCH, by="x") is None
+    for act in (ladder_tools, waiting):
+        with pytest.raises(UserMistake, match=rf"cannot be read: .*\(entry {at}\)"):
+            act(grants)
+    for act in (approve, deny, promote, demote):
+        with pytest.raises(UserMistake, match="cannot be read"):
+            act(grants, "pad", by="ana")
+    with pytest.raises(UserMistake, match="cannot be read"):
+        grants.amend(code_digest(PAD), lambda standing: ("denial", {"tool": "pad", "by": "x"}))
+    assert grants.store.head() == head
+
+
+def test_a_well_formed_entry_that_was_altered_is_not_believed(tmp_path):
+    with open_store(str(tmp_path / "s.db"), agent="a") as store:
+        release(store, PAD)
         used(Grants(store), PAD, *[True] * 10)
+        (promoted,) = [entry for entry, _ in store.ledger(kinds=["promotion"])]
+        assert Grants(store).granted(code_digest(PAD)) == RESTRICTED
+        body = {**promoted.body, "to": Permissions(level=Level.FULL).to_json()}
         with store._write() as scope:
-            scope.connection.execute(update(ledger).values(body='{"digest": 5}'))
-        assert first_break(store.ledger()) == 1
-        assert Grants(store).granted(code_digest(PAD)) is None
-        used(Grants(store), PAD, *[True] * 9)
+            row = update(ledger).where(ledger.c.seq == promoted.seq)
+            scope.connection.execute(row.values(body=canonical(body)))
+        unreadable(Grants(store), at=promoted.seq)
+        with store._write() as scope:
+            row = update(ledger).where(ledger.c.seq == promoted.seq)
+            scope.connection.execute(row.values(body=canonical(promoted.body)))
+        assert Grants(store).granted(code_digest(PAD)) == RESTRICTED  # put right again
+
+
+def test_a_chain_holds_no_grant_so_no_record_moves_it(store, grants):
+    release(store, PAD, chain())
+    both = replace(use(chain()), chain=True)
+    assert [grants.record(both) for _ in range(30)] == [None] * 30
+    assert entries(store, "promotion", "demotion") == []
+    failed = replace(use(chain(), ok=False), chain=True)
+    steps = [grants.record(failed) for _ in range(3)]
+    assert [step and step.move for step in steps] == [None, None, Move.OPEN]
+
+
+def test_failures_in_a_row_are_counted_across_a_step_down(store):
+    grants = Grants(store, LadderPolicy(uses=3, breaker=3))
+    release(store, SAVE)
+    approve(grants, "save", by="ana")
+    steps = [grants.record(use(SAVE, ok)) for ok in (True, False, False, False)]
+    assert [step and step.move for step in steps] == [None, None, Move.DEMOTE, Move.OPEN]
+    assert steps[-1].reason == "3 failures in a row"
+    assert Grants(store).halted(code_digest(SAVE)).startswith("its breaker is open: 3 failures")
+    approve(grants, "save", by="ana")  # a person's word ends the row
+    assert used(grants, SAVE, False, False) == []
+
+
+def test_one_success_after_a_step_down_ends_the_row(store):
+    grants = Grants(store, LadderPolicy(uses=3, breaker=3))
+    release(store, SAVE)
+    approve(grants, "save", by="ana")
+    assert [step.move for step in used(grants, SAVE, True, False, False)] == [Move.DEMOTE]
+    assert grants.use_record(code_digest(SAVE)).streak == 2
+    assert used(grants, SAVE, True, False, False) == []
+    assert grants.use_record(code_digest(SAVE)).streak == 2
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.booleans(), max_size=30),
+    st.integers(1, 6),
+    st.integers(1, 5),
+    st.booleans(),
+)
+def test_so_many_failures_in_a_row_always_halt_a_tool(marks, uses, breaker, full):
+    policy = LadderPolicy(uses=uses, breaker=breaker)
+    item = FETCH if full else SAVE
+    with TemporaryDirectory() as folder, open_store(f"{folder}/s.db", agent="a") as store:
+        grants = Grants(store, policy)
+        release(store, item)
+        approve(grants, str(item.content["name"]), by="ana")
+        row = 0
+        for ok in (*marks, *[False] * breaker):
+            grants.record(use(item, ok))
+            row = 0 if ok else row + 1
+            halted = grants.halted(code_digest(item)) is not None
+            assert halted == (row >= breaker)
+            if halted:
+                break
+        assert halted
 
 
 # --- requests and people -------------------------------------------------------------------------
@@ -334,6 +434,96 @@ def test_nobody_decides_nothing(grants, store, blank):
         with pytest.raises(UserMistake, match="say who decides: --by NAME"):
             act(grants, "save", by=blank)
     assert entries(store, "approval", "denial", "promotion", "demotion") == []
+
+
+def test_what_a_name_stands_for_is_never_guessed(store, grants):
+    """Who has read one tool does not approve another one that bears its name."""
+    other = tool("save", source="evil()", needs=RESTRICTED)
+    grants.request(SAVE, by="x")
+    (read,) = waiting(grants)
+    deny(grants, "save", by="ben")
+    grants.request(other, by="x")
+    labels = [f"save@{code_digest(each)[:8]}" for each in (SAVE, other)]
+    for act in (approve, deny, promote, demote):
+        with pytest.raises(UserMistake, match="'save' stands for 2 tools") as caught:
+            act(grants, "save", by="ana")
+        assert all(label in str(caught.value) for label in labels)
+    assert grants.granted(code_digest(other)) == Permissions()
+    with pytest.raises(UserMistake, match="ben denied 'save'"):
+        approve(grants, read.label, by="ana")
+    assert approve(grants, labels[1], by="ana").tool.item == other
+
+
+def test_a_name_that_looks_like_anothers_digest_takes_nobody_in(store, grants):
+    posing = replace(FETCH, id=code_digest(SAVE)[:10])
+    release(store, SAVE, posing)
+    with pytest.raises(UserMistake, match="stands for 2 tools"):
+        approve(grants, code_digest(SAVE)[:10], by="ana")
+    assert approve(grants, code_digest(SAVE)[:12], by="ana").tool.item == SAVE
+
+
+def test_a_breaker_that_opens_on_trial_can_be_closed(store, grants):
+    """The tool serves nowhere, so it comes to people by the request alone."""
+    digest = code_digest(PAD)
+    used(grants, PAD, False, False, False)
+    assert waiting(grants) == ()
+    entry = grants.request(PAD, by="mined:snippets", summary="pads")
+    assert entry.kind == "request"
+    assert grants.request(PAD, by="mined:snippets") is None
+    (asked,) = waiting(grants)
+    assert (asked.item, asked.waits, asked.serves) == (PAD, "breaker", False)
+    assert approve(grants, "pad", by="ana").entry.body["closes"] == "3 failures in a row"
+    assert (grants.halted(digest), waiting(grants)) == (None, ())
+    used(grants, PAD, False, False, False)  # and again
+    assert [each.waits for each in waiting(grants)] == ["breaker"]
+
+
+def test_a_person_promotes_past_a_denial_and_an_open_breaker(store, grants):
+    release(store, PAD, FETCH, chain())
+    digest = code_digest(PAD)
+    used(grants, PAD, False, False, False)
+    deny(grants, "pad", by="ben", reason="broken")
+    assert grants.halted(digest).endswith("`strop tools promote` closes it")
+    with pytest.raises(UserMistake, match=r"ben denied 'pad'.*promote pad.*closes its breaker"):
+        approve(grants, "pad", by="ana")
+    body = promote(grants, "pad", by="ana").entry.body
+    assert (body["closes"], body["lifts"]) == ("3 failures in a row", "ben denied 'pad' (broken)")
+    assert (grants.halted(digest), grants.granted(digest)) == (None, Permissions())
+    body = promote(grants, "pad", by="ana").entry.body  # nothing in its way: the next rung
+    assert (body["closes"], body["lifts"], body["to"]) == (None, None, RESTRICTED.to_json())
+
+    deny(grants, "fetch", by="ben")
+    promote(grants, "fetch", by="ana")
+    assert not find_tool(grants, "fetch").lacks  # the level that it needs, not the next one
+
+    for _ in range(3):
+        grants.record(replace(use(chain(), ok=False), chain=True))
+    deny(grants, "both", by="ben")
+    with pytest.raises(UserMistake, match="'both' is a chain"):
+        promote(grants, "both", by="ana", to=Level.FULL)
+    promote(grants, "both", by="ana")
+    assert grants.halted(code_digest(chain())) is None
+
+
+def test_nothing_but_a_promotion_by_a_person_takes_a_denial_back(store, grants):
+    release(store, FETCH)
+    deny(grants, "fetch", by="ben")
+    digest = code_digest(FETCH)
+    # One that still ran when it was denied, and fails.
+    grants.amend(digest, lambda standing: ("promotion", {**step_body(), "by": "ladder"}))
+    demote(grants, "fetch", by="ana")
+    used(grants, FETCH, False, False, False)
+    assert grants.standing(digest).denied
+    assert waiting(grants) == ()
+    with pytest.raises(UserMistake, match="ben denied 'fetch'"):
+        approve(grants, "fetch", by="ana")
+    promote(grants, "fetch", by="ana")
+    assert not grants.standing(digest).denied
+    assert grants.halted(digest) is None
+
+
+def step_body():
+    return {"tool": "fetch", "to": RESTRICTED.to_json(), "since": 0}
 
 
 def test_a_word_is_said_once(store, grants):
@@ -427,10 +617,12 @@ def test_tools_are_found_by_name_id_and_digest(store, grants):
     assert not find_tool(grants, "both").lacks
     for name in ("tool-pad", "pad", code_digest(PAD)[:8]):
         assert find_tool(grants, name).item == PAD
-    assert find_tool(grants, "save").serves
-    approve(grants, code_digest(SAVE), by="ana")
-    assert find_tool(grants, "save").item == newer  # now this one waits
-    for name in ("nothing", "", code_digest(PAD)[:3]):
+    labels = [each.label for each in ladder_tools(grants) if each.name == "save"]
+    assert labels == [f"save@{code_digest(each)[:8]}" for each in (SAVE, newer)]
+    for item, label in zip((SAVE, newer), labels, strict=True):
+        for name in (label, f"tool-{label}", code_digest(item), code_digest(item)[:8]):
+            assert find_tool(grants, name).item == item
+    for name in ("nothing", "", code_digest(PAD)[:3], labels[0].replace("save", "pad"), "save@"):
         with pytest.raises(UserMistake, match="no code or chain tool is called"):
             find_tool(grants, name)
 
@@ -545,7 +737,7 @@ def test_a_store_from_before_uses_were_kept_gains_them_and_loses_nothing(url, mo
 async def test_calls_in_the_sandbox_lead_up_the_ladder_and_off_it(store, grants):
     if not any(each.available for each in backends()):
         pytest.skip("no sandbox works on this machine")
-    half = tool("half", source="return 100 // x")
+    half = tool("half", source="return 100 // x if x < 100 else nothing")
     box = Toolbox(granted=grants.granted, halted=grants.halted, record=grants.record)
 
     async def call(item, x):
@@ -556,12 +748,16 @@ async def test_calls_in_the_sandbox_lead_up_the_ladder_and_off_it(store, grants)
     assert grants.granted(code_digest(half)) == RESTRICTED
     with pytest.raises(ToolCallFailed, match="was not called"):
         await box.call("half", {"y": 1}, items=[half])  # the caller's mistake
-    for _ in range(3):
+    for _ in range(4):
         with pytest.raises(ToolCallFailed, match="ZeroDivisionError"):
-            await call(half, 0)
+            await call(half, 0)  # it refuses, which is no fault of its own
+    for _ in range(3):
+        with pytest.raises(ToolCallFailed, match="NameError"):
+            await call(half, 100)
     with pytest.raises(ToolCallFailed, match="breaker is open: 3 failures in a row"):
         await call(half, 50)
-    assert store.use_record(code_digest(half)).uses == 13
+    record = store.use_record(code_digest(half))
+    assert (record.uses, record.by_what) == (13, {"declined": 4, "raised": 3})
     assert set(box.inert([half, SAVE])) == {"tool-half", "tool-save"}
     release(store, half, SAVE)
     approve(grants, "half", by="ana")

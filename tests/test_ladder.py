@@ -1,6 +1,7 @@
 """The permission ladder as a policy: what a record earns, and what it loses. Pure, so by properties."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -196,6 +197,23 @@ def test_failures_in_a_row_always_end_in_an_open_breaker(policy, granted, need, 
     step = decide(policy, granted, need, record(*marks, window=policy.window))
     assert step is not None
     assert step.move is Move.OPEN
+
+
+@given(policies, permissions, histories, st.integers(0, 6))
+def test_what_is_carried_over_a_step_counts_for_the_breaker_only(policy, granted, marks, carried):
+    now = record(*marks, window=policy.window)
+    with_it = replace(now, carried=carried)
+    step = decide(policy, granted, granted, with_it)
+    if True in now.newest:
+        assert with_it.streak == now.streak
+    else:
+        assert with_it.streak == now.streak + carried
+    if with_it.streak < policy.breaker:
+        without = decide(policy, granted, granted, now)
+        assert (step and step.after) == (without and without.after)
+    else:
+        assert step is not None
+        assert step.move is Move.OPEN
 
 
 @given(policies, permissions, histories)

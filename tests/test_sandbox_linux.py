@@ -212,6 +212,23 @@ def test_each_call_draws_other_random_numbers(sandbox):
     assert len({called(sandbox, source, imports=("random",)).value for _ in range(5)}) == 5
 
 
+def test_threads_take_their_stacks_of_the_memory_and_no_more(sandbox):
+    source = """
+import threading
+def tool(n):
+    threading.stack_size(2 * 2**20)
+    ended, started = threading.Event(), []
+    for _ in range(n):
+        started.append(threading.Thread(target=lambda: (bytearray(10**5), ended.wait())))
+        started[-1].start()
+    ended.set()
+    for thread in started:
+        thread.join()
+    return len(started)
+"""
+    assert called(sandbox, source, n=50).value == 50
+
+
 # What it may do.
 
 
@@ -701,6 +718,53 @@ def test_calls_are_decided_by_their_arguments(machine, call, args, allowed_from)
         answer = verdict(seccomp.program(level, arch=machine), number, args, arch=arch)
         expected = allowed_from is not None and level.rank >= allowed_from.rank
         assert answer == (ALLOW if expected else EPERM), level
+
+
+MODES = {  # name: number on x86_64, on aarch64, which argument is the mode
+    "chmod": (90, None, 1),
+    "fchmod": (91, 52, 1),
+    "fchmodat": (268, 53, 2),
+    "fchmodat2": (452, 452, 2),
+    "creat": (85, None, 1),
+    "open": (2, None, 2),
+    "openat": (257, 56, 3),
+    "mkdir": (83, None, 1),
+    "mkdirat": (258, 34, 2),
+}
+CREATE, TEMPORARY, GARBAGE = 0o101, 0o20200002, 0x7FFF_0000_FFFF_0000
+
+
+@pytest.mark.parametrize("call", MODES)
+@given(
+    mode=st.integers(0, 0o7777), level=st.sampled_from(Level), above=st.sampled_from([0, GARBAGE])
+)
+def test_no_file_is_made_that_runs_as_its_owner(machine, call, mode, level, above):
+    *numbers, place = MODES[call]
+    number = numbers[machine == "aarch64"]
+    arch, program = seccomp.ARCHITECTURES[machine], seccomp.program(level, arch=machine)
+    if number is None:
+        return
+    opens = call in {"open", "openat"}
+    for flags in (CREATE, CREATE | GARBAGE, TEMPORARY, 0, 0o2000000) if opens else (None,):
+        args = [2**64 - 100] * place + [mode | above]
+        if flags is not None:
+            args[place - 1] = flags
+        answer = verdict(program, number, args, arch=arch)
+        there = opens or level is not Level.SANDBOX
+        looked_at = flags in {CREATE, CREATE | GARBAGE, TEMPORARY, None}
+        set_id = mode & 0o6000 and looked_at
+        assert answer == (ALLOW if there and not set_id else EPERM)
+
+
+def test_neither_devices_nor_attributes_of_files_nor_modes_out_of_sight(machine):
+    arch = seccomp.ARCHITECTURES[machine]
+    mknod, mknodat, setxattr = {"x86_64": (133, 259, 188), "aarch64": (33, 33, 5)}[machine]
+    for level in Level:
+        program = seccomp.program(level, arch=machine)
+        for number in (mknod, mknodat, setxattr, setxattr + 1, setxattr + 2):
+            assert verdict(program, number, (), arch=arch) == EPERM
+        assert verdict(program, 437, (), arch=arch) == ENOSYS  # openat2: its mode is in memory
+        assert verdict(program, 463, (), arch=arch) == ENOSYS  # setxattrat
 
 
 def test_with_named_hosts_there_is_no_udp_and_no_bind(machine):

@@ -26,6 +26,7 @@ from strop.sandbox.fake import FakeSandbox
 from strop.sandbox.resolve import best_sandbox
 from strop.spec import AgentSpec, Item, Kind, Provenance, Trust
 from strop.tools import Toolbox, code_digest, native_item, needs_of, tools_by_name
+from strop.tools.ready import read_tool
 from strop.tools.rendering import render_tool
 
 pytestmark = pytest.mark.anyio
@@ -177,12 +178,56 @@ async def test_arguments_that_do_not_fit_are_told_and_held_against_nobody(args, 
 
 @pytest.mark.parametrize("what", What)
 async def test_a_failed_call_says_what_to_do_and_counts(what):
-    failure = Failure(what=what, message="ValueError: no\nword in it", line=3)
+    failure = Failure(what=what, message="NameError: no\nword in it", line=3)
     at = bench(lambda program, args: Outcome(failure=failure))
-    with pytest.raises(ToolCallFailed, match="slug failed: ValueError: no word in it"):
+    with pytest.raises(ToolCallFailed, match="slug failed: NameError: no word in it"):
         await at.call("slug", [code()], text="")
     (use,) = at.uses
     assert (use.ok, use.what) == (False, what.value)
+
+
+@pytest.mark.parametrize(
+    ("message", "what"),
+    [
+        ("ValueError: no word in it", "declined"),
+        ("json.decoder.JSONDecodeError: Expecting value", "declined"),
+        ("NoWordError: it is empty", "declined"),  # the code raises it by name
+        ("AttributeError: 'NoneType' object has no attribute 'group'", "declined"),
+        ("TypeError: can only join an iterable", "raised"),
+        ("NameError: name 'txt' is not defined", "raised"),
+        ("AttributeError: 'str' object has no attribute 'splitt'", "raised"),
+    ],
+)
+async def test_code_that_refuses_its_arguments_is_not_blamed(message, what):
+    item = code(source=SLUG + "\ndef other():\n    raise NoWordError('it is empty')\n")
+    failure = Failure(what=What.RAISED, message=message)
+    at = bench(lambda program, args: Outcome(failure=failure))
+    with pytest.raises(ToolCallFailed, match="slug failed"):
+        await at.call("slug", [item], text="")
+    assert [(use.ok, use.what, use.message) for use in at.uses] == [(False, what, message)]
+
+
+async def test_a_call_runs_with_the_grant_that_it_was_let_through_with():
+    wide = Permissions(level=Level.FULL, hosts=("example.com:443",))
+    item = code(needs={"level": "full"})
+    answers, asked = [wide, Permissions(level=Level.FULL)], []
+
+    def granted(digest):
+        asked.append(digest)
+        return answers.pop(0)  # another one at each look
+
+    at = bench(granted=granted)
+    await at.call("slug", [item], text="a")
+    assert [call.permissions for call in at.sandbox.calls] == [wide]
+    assert asked == [code_digest(item)]
+
+    # A chain asks for each tool once, and each step's call once for itself.
+    plain = code("plain", source=SLUG + "# other\n")
+    twice = chain("twice", *[step("plain", text={"param": "text"})] * 2)
+    asked.clear()
+    answers.extend([None] * 3)
+    await at.call("twice", [plain, twice], text="a")
+    assert asked == [code_digest(plain)] * 3
 
 
 async def test_a_result_that_no_model_can_be_shown_is_a_failure():
@@ -725,6 +770,45 @@ def test_a_digest_is_of_behaviour_only():
         code(parameters={**named, "properties": {"title": {}}}),
     ]
     assert len({code_digest(item) for item in (code(), *other)}) == 6
+
+
+def referring(definition, under="title", **beside):
+    """A schema whose parameter is defined elsewhere, by default under what reads as a note."""
+    text = {"$ref": f"#/$defs/a/{under}", **beside}
+    return {"properties": {"text": text}, "$defs": {"a": {under: definition}}}
+
+
+def test_a_digest_covers_what_is_enforced_behind_a_reference():
+    only, any_text = {"enum": ["safe"]}, {"type": "string"}
+    source = "def slug(text=''): ..."
+    same = [
+        code(source=source, parameters=schema)
+        for schema in (
+            referring(only),
+            referring(only, under="x"),
+            referring({**only, "description": "Only this."}),
+            referring(only, title="T"),
+            {"properties": {"text": only}},
+            {"properties": {"text": {**only, "pattern": "shown, and not enforced"}}},
+        )
+    ]
+    assert len({code_digest(item) for item in same}) == 1
+    other = code(source=source, parameters=referring(any_text))
+    assert code_digest(other) != code_digest(same[0])
+    problems = [read_tool(item).parameters.problem({"text": "rm -rf"}) for item in (*same, other)]
+    assert [problem is None for problem in problems] == [False] * 6 + [True]
+
+
+@given(st.dictionaries(st.sampled_from(["type", "enum", "items"]), st.none(), max_size=2))
+def test_a_schema_that_nothing_can_be_held_to_has_a_digest_of_its_own(part):
+    bad = {"type": "object", "properties": {"text": {"$ref": "#/nowhere", **part}}}
+    good = {"type": "object", "properties": {"text": {}}}
+    assert code_digest(code(parameters=bad)) != code_digest(code(parameters=good))
+
+
+def test_a_schema_that_is_a_reference_to_no_object_is_refused():
+    odd = code(parameters={"$ref": "#/$defs/a", "$defs": {"a": [1]}})
+    assert "must be a JSON schema of type 'object'" in Toolbox().inert([odd])["tool-slug"]
 
 
 def test_a_chain_needs_what_its_tools_need():

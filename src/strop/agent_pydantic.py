@@ -40,7 +40,7 @@ from pydantic_ai.usage import UsageLimits
 from strop.agent import Backend, LimitReached, Limits, OutputRefused, Trace
 from strop.context import Context, Demonstration
 from strop.errors import ModelFailed, ToolCallFailed
-from strop.jsonvalue import JsonObject, canonical, salvaged
+from strop.jsonvalue import Json, JsonObject, canonical, salvaged
 from strop.models.ask import usage_of
 from strop.models.constrain import constrain, labels_of, read_answer
 from strop.run import Message, ModelCall, ToolCall
@@ -161,7 +161,11 @@ class ContextCapability(AbstractCapability[Any]):
         inert = self.toolbox.inert(tools)
         for item_id, reason in inert.items():
             logger.info("%s is not offered: %s", item_id, reason)
-        offered = [_tool(i, tools, self.toolbox) for i in tools if i.id not in inert]
+        able = [item for item in tools if item.id not in inert]
+        spared = {name for item in able for name in _texts(item.content.get("instead_of"))}
+        offered = [
+            _tool(item, tools, self.toolbox) for item in able if item.content["name"] not in spared
+        ]
         return FunctionToolset(offered) if offered else None
 
     async def before_model_request(
@@ -246,6 +250,10 @@ class ContextCapability(AbstractCapability[Any]):
         message = str(salvaged(" ".join(str(error).split())))
         self.trace.add(ToolCall(tool=call.tool_name, args=salvaged(args), error=message))
         raise error
+
+
+def _texts(value: Json) -> list[str]:
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
 
 
 def _turns(shown: Demonstration, tools: Collection[str]) -> list[ModelMessage]:

@@ -56,7 +56,7 @@ def approve(
 
     Args:
         grants: The agent's grants.
-        name: The tool's name or (the beginning of) its digest.
+        name: See `find_tool`.
         by: Who says so.
         asked: Narrows what is granted; by default all that the tool asks for.
         reason: Why.
@@ -77,8 +77,10 @@ def approve(
                 "takes that back first"
             )
         if word is not None and word.kind == "denial":
+            also = "" if standing.halted is None else " and closes its breaker"
             raise UserMistake(
                 f"{told(word)}; `strop tools promote {tool.name} --by NAME` grants it all the same"
+                f"{also}"
             )
         if standing.halted is None and standing.permissions.covers(to):
             raise UserMistake(f"{tool.name!r} waits for nothing: it has all that it needs")
@@ -118,40 +120,56 @@ def promote(
 ) -> Decided:
     """Grant a tool a higher level, with the folders and hosts that it asks for there.
 
+    It closes an open breaker and takes back a denial as well; the entry says so (``closes``,
+    ``lifts``). Of a chain it does nothing else.
+
     Args:
         grants: The agent's grants.
-        name: The tool's name or (the beginning of) its digest.
+        name: See `find_tool`.
         by: Who says so.
-        to: The level; by default the next one up.
+        to: The level; by default the next one up. Where a breaker is open or the tool was denied,
+            by default the level that it needs.
         reason: Why.
 
     Raises:
-        UserMistake: No such tool, nobody is named, it is a chain, it is as high or higher, or its
-            breaker is open.
+        UserMistake: No such tool, nobody is named, it is as high or higher, or it is a chain that
+            is neither halted nor denied.
     """
-    person, tool = _person(by), _code(find_tool(grants, name))
+    person, tool = _person(by), find_tool(grants, name)
 
     def promoted(standing: Standing) -> tuple[str, JsonObject] | None:
-        granted = standing.permissions
-        level = to or granted.level.above()
-        if standing.halted is not None:
-            raise UserMistake(
-                f"the breaker of {tool.name!r} is open: {standing.halted}; "
-                f"`strop review approve {tool.name} --by NAME` closes it"
-            )
-        if level is None or level.rank < granted.level.rank:
-            raise UserMistake(f"{tool.name!r} is at {granted.level.value!r} already")
-        after = Permissions(
-            level=level,
-            read=(*granted.read, *tool.need.read),
-            write=() if level is Level.SANDBOX else (*granted.write, *tool.need.write),
-            hosts=hosts_for(granted, tool.need) if level is Level.FULL else (),
-        )
-        if after == granted:
+        stopped = standing.halted is not None or standing.denied
+        if tool.is_chain and stopped and to is None:
+            after = standing.permissions
+        else:
+            after = _raised(_code(tool), standing, to, stopped=stopped)
+        if after == standing.permissions and not stopped:
             return None
         return "promotion", _moved(grants, tool, standing, after, by=person, reason=reason)
 
     return _decided(grants, tool, grants.amend(tool.digest, promoted))
+
+
+def _raised(
+    tool: LadderTool, standing: Standing, to: Level | None, *, stopped: bool
+) -> Permissions:
+    """What a tool is granted one rung up, at level `to`, or (`stopped`) at what it needs.
+
+    Raises:
+        UserMistake: It is as high or higher.
+    """
+    granted, need = standing.permissions, tool.need
+    level = to or granted.level.above()
+    if stopped and to is None:
+        level = max(granted.level, need.level, key=lambda each: each.rank)
+    if level is None or level.rank < granted.level.rank:
+        raise UserMistake(f"{tool.name!r} is at {granted.level.value!r} already")
+    return Permissions(
+        level=level,
+        read=(*granted.read, *need.read),
+        write=() if level is Level.SANDBOX else (*granted.write, *need.write),
+        hosts=hosts_for(granted, need) if level is Level.FULL else (),
+    )
 
 
 def demote(
@@ -161,7 +179,7 @@ def demote(
 
     Args:
         grants: The agent's grants.
-        name: The tool's name or (the beginning of) its digest.
+        name: See `find_tool`.
         by: Who says so.
         to: The level; by default the next one down. ``sandbox`` takes back its folders, too.
         reason: Why.
@@ -205,6 +223,7 @@ def _moved(
         "to": to.to_json(),
         "reason": reason,
         "closes": standing.halted,
+        "lifts": told(standing.word) if standing.denied and standing.word is not None else None,
         "uses": record.uses,
         "successes": record.successes,
         "rate": record.rate,

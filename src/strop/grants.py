@@ -9,6 +9,7 @@ Next file: `ladder_tools.py`.
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from strop.errors import BadInput, StoreUnavailable
 from strop.jsonvalue import Json, JsonObject
@@ -18,7 +19,7 @@ from strop.spec import Item, Kind
 from strop.standing import KINDS, LADDER, AsOf, Standing, after
 from strop.store import LedgerMoved, Store
 from strop.tools.identity import body_kind, code_digest, needs_of, tools_by_name
-from strop.tools.ladder import LadderPolicy, Step, UseRecord, decide
+from strop.tools.ladder import LadderPolicy, Move, Step, UseRecord, decide
 from strop.tools.ready import read_tool
 from strop.tools.uses import Use
 
@@ -49,7 +50,7 @@ class Grants:
         self.policy = policy or LadderPolicy()
         self._lock = threading.Lock()
         self._standings: dict[str, Standing] = {}
-        self._unreadable = False
+        self._unreadable: int | None = None
         self._head = 0
         self._needs: dict[str, Permissions] = {}
 
@@ -59,7 +60,12 @@ class Grants:
         Asks the store whether the ledger has grown, and for more only then: what a person takes
         back in another process is gone at once.
         """
-        return AsOf(standings=self._now())
+        with self._lock:
+            head = self.store.head()
+            if head != self._head:
+                self._read(head)
+            known = self._standings if self._unreadable is None else {}
+            return AsOf(standings=known, unreadable=self._unreadable)
 
     def granted(self, digest: str) -> Permissions | None:
         """What the code with this digest is granted; `None` where nobody has decided anything."""
@@ -70,14 +76,16 @@ class Grants:
         return self.as_of_now().halted(digest)
 
     def standing(self, digest: str) -> Standing:
-        """Where the code with this digest stands."""
-        return self._now().get(digest, Standing())
+        """Where the code with this digest stands; as a new tool where the ledger is unreadable."""
+        return self.as_of_now().standings.get(digest, Standing())
 
     def use_record(self, digest: str) -> UseRecord:
         """How the tool with this digest did since its last step."""
-        return self.store.use_record(
-            digest, since=self.standing(digest).since, window=self.policy.window
-        )
+        return self._use_record(digest, self.standing(digest))
+
+    def _use_record(self, digest: str, standing: Standing) -> UseRecord:
+        record = self.store.use_record(digest, since=standing.since, window=self.policy.window)
+        return replace(record, carried=standing.streak)
 
     def record(self, use: Use) -> Step | None:
         """Store a use, and take the step that its tool's record leads to, if any.
@@ -89,16 +97,15 @@ class Grants:
             standing = self._standings.get(use.digest, Standing())
         record = self.store.put_use(use, since=standing.since, window=self.policy.window)
         # By what was known last, which spares a look at the ledger for nearly every use.
-        if self._step(use, standing, record) is None:
+        if self._step(use, standing, replace(record, carried=standing.streak)) is None:
+            return None
+        if self.as_of_now().unreadable is not None:
             return None
         step: Step | None = None
 
         def taken(standing: Standing) -> tuple[str, JsonObject] | None:
             nonlocal step
-            record = self.store.use_record(
-                use.digest, since=standing.since, window=self.policy.window
-            )
-            step = self._step(use, standing, record)
+            step = self._step(use, standing, self._use_record(use.digest, standing))
             return None if step is None else (step.move.value, _body(use.tool, step))
 
         self.amend(use.digest, taken)
@@ -107,7 +114,7 @@ class Grants:
     def request(
         self, item: Item, *, by: str, findings: Sequence[str] = (), summary: str = ""
     ) -> LedgerEntry | None:
-        """Ask people for what a proposed code tool needs beyond its grant.
+        """Ask people for what a proposed tool needs beyond its grant, or to close its breaker.
 
         Args:
             item: The tool, as proposed.
@@ -116,15 +123,17 @@ class Grants:
             summary: One line for people.
 
         Returns:
-            The entry; `None` where nothing is asked: the grant is enough, it was asked before, a
-            person has decided, or the tool could not be called whatever it was granted.
+            The entry; `None` where nothing is asked: the grant is enough and the breaker closed, it
+            was asked before, a person has decided, the tool could not be called whatever it was
+            granted, or the ledger cannot be read.
         """
-        if read_tool(item).problem is not None:
+        if read_tool(item).problem is not None or self.as_of_now().unreadable is not None:
             return None
         digest, need, name = code_digest(item), needs_of(item), str(item.content["name"])
 
         def asked(standing: Standing) -> tuple[str, JsonObject] | None:
-            if standing.request or standing.word or standing.permissions.covers(need):
+            lacks = not standing.permissions.covers(need)
+            if standing.request or standing.word or not (lacks or standing.halted):
                 return None
             return "request", {
                 "tool": name,
@@ -146,9 +155,10 @@ class Grants:
 
         Raises:
             StoreUnavailable: Others are always faster.
+            UserMistake: The ledger cannot be read.
         """
         for _ in range(_ATTEMPTS):
-            self._now()
+            self.as_of_now().readable()
             with self._lock:
                 head = self._head
                 standing = self._standings.get(digest, Standing())
@@ -160,40 +170,39 @@ class Grants:
                 entry = self.store.append(kind, {**body, "digest": digest}, after=head)
             except LedgerMoved:
                 continue
-            self._now()
+            self.as_of_now()
             return entry
         raise StoreUnavailable("the ledger is written by too many at once; run again")
 
     # --- reading ---------------------------------------------------------------------------------
 
-    def _now(self) -> dict[str, Standing]:
-        """All standings, as of now. The dict is not changed afterwards."""
-        with self._lock:
-            head = self.store.head()
-            if head != self._head:
-                self._read(head)
-            return {} if self._unreadable else self._standings
-
     def _read(self, head: int) -> None:
         """Read what has come since; from the beginning where this is another ledger."""
         again = head < self._head
         standings = {} if again else dict(self._standings)
-        for entry, _ in self.store.ledger(after=0 if again else self._head, kinds=KINDS):
+        unreadable = None if again else self._unreadable
+        for entry, stored in self.store.ledger(after=0 if again else self._head, kinds=KINDS):
             head = max(head, entry.seq)
             try:
+                whole = entry.hash == stored
                 digest = str(entry.body["digest"])
                 standings[digest] = after(standings.get(digest, Standing()), entry)
             except (KeyError, TypeError, ValueError, AttributeError, BadInput):
-                # Somebody has written into the ledger: whatever it says, nobody is granted more
-                # than a new tool until `strop audit verify` has shown what happened.
-                self._unreadable = True
-        self._standings, self._head = standings, head
+                whole = False
+            if not whole and unreadable is None:
+                # Somebody has written into the ledger: which breakers it had open is not known, so
+                # nobody serves until `strop audit verify` has shown what happened.
+                unreadable = entry.seq
+        self._standings, self._head, self._unreadable = standings, head, unreadable
 
     def _step(self, use: Use, standing: Standing, record: UseRecord) -> Step | None:
         granted = standing.permissions
         if standing.halted is not None or decide(self.policy, granted, _MOST, record) is None:
             return None
-        return decide(self.policy, granted, self._need(use), record)
+        step = decide(self.policy, granted, self._need(use), record)
+        if step is not None and use.chain and step.move is not Move.OPEN:
+            return None  # it holds no grant: its steps' tools have their own
+        return step
 
     def _need(self, use: Use) -> Permissions:
         """What a used tool declares; of one that is nowhere to be found, the level it ran at."""

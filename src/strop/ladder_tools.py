@@ -26,6 +26,7 @@ __all__ = [
 ]
 
 _PREFIX = 4  # characters of a digest that name a tool
+_LABEL = 8  # characters of a digest beside a name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,11 @@ class LadderTool:
     def name(self) -> str:
         """The tool's name."""
         return str(self.item.content["name"])
+
+    @property
+    def label(self) -> str:
+        """The name with the beginning of the digest, which names no other code."""
+        return f"{self.name}@{self.digest[:_LABEL]}"
 
     @property
     def is_chain(self) -> bool:
@@ -89,8 +95,12 @@ class Asked:
 
 
 def ladder_tools(grants: Grants) -> tuple[LadderTool, ...]:
-    """The code and chain tools that serve, in the spec's order; then those asked for, by name."""
-    store, standings = grants.store, grants.as_of_now().standings
+    """The code and chain tools that serve, in the spec's order; then those asked for, by name.
+
+    Raises:
+        UserMistake: The ledger cannot be read.
+    """
+    store, standings = grants.store, grants.as_of_now().readable().standings
     release = store.released()
     items = () if release is None else store.spec(release.spec).of_kind(Kind.TOOL)
     tools = tools_by_name(items)
@@ -109,34 +119,55 @@ def ladder_tools(grants: Grants) -> tuple[LadderTool, ...]:
 
 
 def waiting(grants: Grants) -> tuple[LadderTool, ...]:
-    """The tools that wait for a person and on which none has decided."""
+    """The tools that wait for a person and on which none has decided.
+
+    Raises:
+        UserMistake: The ledger cannot be read.
+    """
     return tuple(each for each in ladder_tools(grants) if each.waits is not None)
 
 
 def find_tool(grants: Grants, name: str) -> LadderTool:
     """The tool with this name, or whose digest begins with it.
 
-    Of several with one name, the one that waits; else the one that serves.
+    A name that two pieces of code have, also where one of them is decided about already, is not
+    enough: whoever has looked at one must not decide about the other.
+
+    Args:
+        grants: The agent's grants.
+        name: ``NAME``, ``NAME@DIGEST`` or ``DIGEST``; an item's id will do for its name, and four
+            characters for a digest.
 
     Raises:
-        UserMistake: There is none, or several.
+        UserMistake: There is none, or there are several; or the ledger cannot be read.
     """
     known = ladder_tools(grants)
-    found = [each for each in known if name in (each.name, each.item.id, each.digest)]
-    if not found and len(name) >= _PREFIX:
-        found = [each for each in known if each.digest.startswith(name)]
-    for better in ("waits", "serves"):
-        if len(found) > 1 and any(getattr(each, better) for each in found):
-            found = [each for each in found if getattr(each, better)]
+    found = [each for each in known if _is_called(each, name)]
     if not found:
         raise UserMistake(
             f"no code or chain tool is called {name!r} or has such a digest; `strop tools list` "
             "shows those that serve, `strop review` those that wait"
         )
     if len(found) > 1:
-        some = ", ".join(each.digest[:10] for each in found[:4])
-        raise UserMistake(f"{len(found)} tools are called {name!r}; give one's digest: {some}")
+        alike = len({each.label for each in found}) < len(found)
+        shown = (f"{each.name}@{each.digest}" if alike else each.label for each in found)
+        raise UserMistake(
+            f"{name!r} stands for {len(found)} tools with different code; say which one was "
+            f"looked at: {', '.join(shown)}"
+        )
     return found[0]
+
+
+def _is_called(tool: LadderTool, given: str) -> bool:
+    """Whether what is given stands for a tool."""
+    name, at, start = given.rpartition("@")
+    if at:
+        return name in (tool.name, tool.item.id) and _begins(tool.digest, start)
+    return given in (tool.name, tool.item.id) or _begins(tool.digest, given)
+
+
+def _begins(digest: str, start: str) -> bool:
+    return len(start) >= _PREFIX and digest.startswith(start)
 
 
 def _placed(

@@ -62,6 +62,9 @@ class Permissions:
     def __post_init__(self) -> None:
         for name in ("read", "write", "hosts"):
             object.__setattr__(self, name, tuple(sorted(set(getattr(self, name)))))
+        for text in (*self.read, *self.write, *self.hosts):
+            if not text.isprintable():  # a person must be able to read what is granted
+                raise BadInput(f"{text!r} holds what does not print", where="permissions")
         for path in (*self.read, *self.write):
             if not path.startswith("/") or "\0" in path or ".." in path.split("/"):
                 raise BadInput(
@@ -95,8 +98,13 @@ class Permissions:
         """What code with this `need` runs with: what it asked for, never more than this grant.
 
         Least privilege: a tool that earned a higher level than it needs still runs at what it
-        needs. Call it only where `covers` holds.
+        needs.
+
+        Raises:
+            ValueError: This grant does not cover the need; see `covers`.
         """
+        if not self.covers(need):
+            raise ValueError(f"a grant of {self.to_json()} does not cover {need.to_json()}")
         return Permissions(
             level=need.level,
             read=need.read,

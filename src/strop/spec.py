@@ -94,7 +94,7 @@ _CONTENT: dict[Kind, tuple[dict[str, type | None], dict[str, type | None]]] = {
     Kind.CLAUSE: ({"text": str}, {}),
     Kind.TOOL: (
         {"name": str, "description": str, "parameters": dict, "body": dict},
-        {"needs": dict, "returns": dict},
+        {"needs": dict, "returns": dict, "instead_of": list},
     ),
     Kind.EXAMPLE: ({"input": None, "output": None}, {"task": str, "group": str, "steps": list}),
     Kind.HEURISTIC: ({"text": str}, {"when": None, "categories": list}),
@@ -128,8 +128,9 @@ class Item:
         id: Stable within an agent; a revision keeps it.
         kind: Which lever it belongs to; a revision keeps it.
         content: JSON object; fields by kind: clause ``text``; tool ``name, description,
-            parameters, body`` (and ``needs``, the permissions that its code declares, and
-            ``returns``, the JSON schema of its result); example ``input, output`` (and the ``task``
+            parameters, body`` (and ``needs``, the permissions that its code declares; ``returns``,
+            the JSON schema of its result; ``instead_of``, names of tools that are not offered while
+            it is, though it may call them); example ``input, output`` (and the ``task``
             and ``group`` it is from, and the ``steps`` between); heuristic ``text`` (and ``when,
             categories``); memory ``text`` (and ``type``, which is lesson, fact or preference;
             ``about``, the texts it is found by; ``categories`` it is for; ``touches``, the names it

@@ -14,7 +14,7 @@ from strop.evaluation import Evaluator
 from strop.gate import Comparison, Decision, Verdict, compare, judge
 from strop.grading import agreed, held_out_grades
 from strop.grants import laddered
-from strop.jsonvalue import canonical
+from strop.jsonvalue import JsonObject, canonical, is_object
 from strop.parts import Parts
 from strop.propose import Aim, Proposal
 from strop.release import Action, Release
@@ -94,8 +94,20 @@ def _without_waiting(
         if word is not None and word.kind == "denial":
             waiting[item_id] = f"was denied by {word.body['by']}"
     # What it revises may speak of the tools that it is without now, as rewritten examples do.
-    kept = (c for c in proposal.changes if isinstance(c, Add) and c.item_id not in waiting)
+    names = {put_in[item_id].content["name"] for item_id in waiting}
+    kept = (
+        change
+        for change in proposal.changes
+        if isinstance(change, Add)
+        and change.item_id not in waiting
+        and not names & {step.get("tool") for step in _steps(change.item)}
+    )
     return replace(proposal, changes=tuple(kept)), waiting
+
+
+def _steps(item: Item) -> list[JsonObject]:
+    steps = item.content.get("steps")
+    return [step for step in steps if is_object(step)] if isinstance(steps, list) else []
 
 
 def _held_to(proposal: Proposal, spec: AgentSpec) -> Proposal:

@@ -279,7 +279,7 @@ def waits_for_review(waiting: Mapping[str, str]) -> Verdict:
         waiting: Why, by item id.
     """
     reasons = tuple(
-        Reason(code="waiting", message=f"{item_id} {why}") for item_id, why in waiting.items()
+        Reason(code="waiting", message=f"{item_id}: {why}") for item_id, why in waiting.items()
     )
     return Verdict(decision=Decision.INCONCLUSIVE, reasons=reasons)
 

@@ -104,6 +104,48 @@ syscall("prctl_dumpable", "call(157, 167, 4, 1, 0, 0, 0)")
 syscall("tiocsti", 'call(16, 29, 0, 0x5412, b"x")')
 syscall("f_setown", 'call(72, 25, 1, 8, k["hpid"])')
 syscall("tgkill_victim", 'call(234, 131, k["vpid"], k["vpid"], 9)')
+attack(
+    "set_id_programs",
+    _CALL
+    + """
+def tool(**k):
+    made, got, n = "/scratch/p%d", [], 0
+    open("/scratch/p", "w").close()
+    fd = os.open("/scratch/p", os.O_RDWR)
+    for mode in (0o4755, 0o2755, 0o6000, 0o7777):
+        how = (ctypes.c_uint64 * 3)(0o101, mode, 0)
+        tries = [(90, -1, b"/scratch/p", mode), (91, 52, fd, mode), (268, 53, -100, b"/scratch/p", mode),
+                 (452, 452, -100, b"/scratch/p", mode, 0), (452, 452, fd, b"", mode, 0x1000)]
+        for x, a, *args in ((85, -1), (2, -1, 0o101), (83, -1), (133, -1)):
+            n += 1
+            tries.append((x, a, (made % n).encode(), *args, mode))
+        for x, a, *args in ((257, 56, 0o101), (258, 34), (259, 33)):
+            n += 1
+            tries.append((x, a, -100, (made % n).encode(), *args, mode))
+        tries += [(257, 56, -100, b"/scratch", 0o20200002, mode), (2, -1, b"/scratch", 0o20200002, mode),
+                  (437, 437, -100, b"/scratch/o%d" % mode, how, 24)]
+        got += [(t[0], mode) for t in tries if call(*t) >= 0]
+    return "GOT " + str(got) if got else "none"
+""",
+    "restricted",
+)
+attack(
+    "file_capabilities",
+    _CALL
+    + """
+def tool(**k):
+    open("/scratch/c", "w").close()
+    fd = os.open("/scratch/c", os.O_RDWR)
+    value = bytes.fromhex("0100000200002000000000000000000000000000")
+    args = (ctypes.c_uint64 * 2)(0, 20)
+    got = [r for r in (call(188, 5, b"/scratch/c", b"security.capability", value, 20, 0),
+                       call(189, 6, b"/scratch/c", b"user.x", value, 20, 0),
+                       call(190, 7, fd, b"security.capability", value, 20, 0),
+                       call(463, 463, fd, b"", 0x1000, b"user.x", args, 16)) if r >= 0]
+    return "GOT " + str(got) if got else "none"
+""",
+    "restricted",
+)
 syscall("mknod", 'call(133, -1, b"/scratch/n", 0o20666, 0x101)', "restricted")
 attack(
     "raise_limits",

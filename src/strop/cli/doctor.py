@@ -20,7 +20,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from strop.cli.opening import tasks_of
-from strop.cli.output import block, show, table, text
+from strop.cli.output import block, counted, show, table, text
 from strop.config import Config, base_spec, load_config, store_url
 from strop.embed.minilm import WEIGHTS_COMMAND, minilm_installed
 from strop.embed.static import DATA
@@ -243,7 +243,7 @@ def _store(config: Config, path: Path) -> str:
         store.put_tasks(())  # an empty transaction that writes: fails where one that does would
         runs = sum(store.count_runs().values())
     name = "Postgres" if "://" in url else str(file)
-    return f"{name}: {runs} runs, version {SCHEMA}, writable"
+    return f"{name}: {counted(runs, 'run')}, version {SCHEMA}, writable"
 
 
 _LOOKS = {

@@ -20,7 +20,7 @@ review_app = group("What waits for a person: tools that need more than they are 
 
 Name = Annotated[
     str,
-    typer.Argument(metavar="NAME", help="Its name, (the beginning of) its digest, or NAME@DIGEST."),
+    typer.Argument(metavar="NAME", help="Its name, its digest or NAME@DIGEST."),
 ]
 By = Annotated[str, typer.Option("--by", metavar="WHO", help="Who says so.")]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why.")]

@@ -26,6 +26,7 @@ from strop.cli.output import (
     took,
 )
 from strop.cli.progress import shown_progress
+from strop.cli.visible import visible
 from strop.cycle import Attempt, Cycle
 from strop.errors import BadInput
 from strop.evaluation import Budget
@@ -158,7 +159,7 @@ def _labelled(label: str, lines: Sequence[str]) -> RenderableType:
 def _attempt(attempt: Attempt) -> list[RenderableType]:
     """What was proposed, how it did on held-out tasks, and the decision."""
     proposal = attempt.proposal
-    proposed = f"{proposal.summary}, by {proposal.proposer}"
+    proposed = visible(f"{proposal.summary}, by {proposal.proposer}")
     out: list[RenderableType] = [block(_labelled("proposed", [proposed]), left=0, top=1)]
     if attempt.comparison is not None:
         out += [block(each, top=1) for each in _compared(attempt.comparison)]
@@ -225,7 +226,7 @@ def _names(tasks: Sequence[str]) -> str:
 def _decision(verdict: Verdict) -> list[RenderableType]:
     word, style = VERDICT_STYLES[verdict.decision]
     out: list[RenderableType] = [block(text(word.upper(), style), left=0, top=1)]
-    return [*out, *(block(text(reason.message)) for reason in verdict.reasons)]
+    return [*out, *(block(text(visible(reason.message))) for reason in verdict.reasons)]
 
 
 def _outcome(cycle: Cycle, nothing: str | None) -> str:

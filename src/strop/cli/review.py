@@ -15,7 +15,6 @@ from strop.cli.showing import find_spec
 from strop.cli.standing import (
     code_of,
     facts_table,
-    label,
     opened_grants,
     permissions_text,
     standing_facts,
@@ -109,7 +108,7 @@ def _waiting_blocks(
         facts.append(("proposal", str(request.body.get("summary") or "")))
     facts.append(("from runs", str(len(origin.runs)) if origin.runs else ""))
     # By its digest, so that what is approved is what is read here.
-    facts += [(word, f"strop review {word} {label(tool)} --by WHO") for word in ("approve", "deny")]
+    facts += [(word, f"strop review {word} {tool.label} --by WHO") for word in ("approve", "deny")]
     state = "serves" if tool.serves else "proposed"
     return [
         heading(visible(tool.name), f"{body_kind(tool.item)} tool, {state}, {tool.digest[:10]}"),

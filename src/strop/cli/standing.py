@@ -5,6 +5,7 @@ Next file: `cli/visible.py`.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -20,15 +21,19 @@ from strop.grants import Grants
 from strop.jsonvalue import JsonObject
 from strop.ladder_tools import LadderTool
 from strop.permission import Level, Permissions
-from strop.spec import Item
+from strop.spec import AgentSpec, Item, Kind
 from strop.store import open_store
+from strop.tools import Toolbox
+from strop.tools.identity import body_kind
 from strop.tools.ladder import UseRecord
 from strop.tools.rendering import render_tool
 
 __all__ = [
+    "Edits",
     "code_of",
+    "edits_of",
     "facts_table",
-    "label",
+    "inert_of",
     "opened_grants",
     "parameters_text",
     "permissions_text",
@@ -62,11 +67,6 @@ def standing_facts(tool: LadderTool, grants: Grants) -> list[tuple[str, str]]:
     return facts
 
 
-def label(tool: LadderTool) -> str:
-    """What names a tool and its code in a command."""
-    return tool.digest[:10]
-
-
 def facts_table(facts: Sequence[tuple[str, str]]) -> RenderableType:
     """Facts by name, one a line; those that say nothing are left out."""
     rows: list[list[str | Text]] = [
@@ -95,6 +95,42 @@ def code_of(item: Item, tools: Mapping[str, Item]) -> RenderableType:
     """A tool's code, in the terminal's own colours."""
     code = visible_code(render_tool(item, tools)).rstrip("\n")
     return Syntax(code, "python", theme="ansi_dark", background_color="default", word_wrap=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edits:
+    """How the configuration's tools differ from those released: the next run brings them in line.
+
+    Attributes:
+        removed: Names of tools that serve and are no longer configured.
+        added: ``module:function`` of those that are configured and do not serve yet.
+    """
+
+    removed: tuple[str, ...]
+    added: tuple[str, ...]
+
+
+def edits_of(config: Path, spec: AgentSpec) -> Edits:
+    """By name alone: the project's code is not loaded to look."""
+    native = [item for item in spec.of_kind(Kind.TOOL) if body_kind(item) == "native"]
+    served = {str(cast("JsonObject", each.content["body"]).get("target")): each for each in native}
+    named = [str(tool) for tool in load_config(config).tools]
+    return Edits(
+        removed=tuple(str(served[t].content["name"]) for t in served if t not in named),
+        added=tuple(target for target in named if target not in served),
+    )
+
+
+def inert_of(grants: Grants, spec: AgentSpec, edits: Edits) -> dict[str, str]:
+    """Why tools are not offered, by item id, as the next run finds them."""
+    now = grants.as_of_now()
+    gone = {
+        item.id: "it is no longer in the configuration"
+        for item in spec.of_kind(Kind.TOOL)
+        if body_kind(item) == "native" and item.content["name"] in edits.removed
+    }
+    kept = [item for item in spec.items if item.id not in gone]
+    return gone | Toolbox(granted=now.granted, halted=now.halted).inert(kept)
 
 
 def permissions_text(given: Permissions) -> str:

@@ -4,7 +4,6 @@ Next file: `cli/trying.py`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -15,15 +14,17 @@ from strop.approvals import told
 from strop.cli.output import NONE, block, clock, counted, heading, points, show, table, text
 from strop.cli.showing import find_spec
 from strop.cli.standing import (
+    Edits,
     code_of,
+    edits_of,
     facts_table,
+    inert_of,
     opened_grants,
     parameters_text,
     permissions_text,
     standing_facts,
 )
 from strop.cli.visible import visible
-from strop.config import load_config
 from strop.grants import Grants, laddered
 from strop.jsonvalue import Json, JsonObject
 from strop.ladder_tools import LadderTool, find_tool, ladder_tools, waiting
@@ -32,7 +33,7 @@ from strop.release import LedgerEntry
 from strop.spec import AgentSpec, Item, Kind
 from strop.standing import KINDS
 from strop.store import Store
-from strop.tools import Toolbox, tools_by_name
+from strop.tools import tools_by_name
 from strop.tools.identity import body_kind
 from strop.tools.rendering import render_tool
 from strop.tools.uses import Use
@@ -52,8 +53,8 @@ def list_tools(config: Path, *, as_json: bool) -> int:
     with opened_grants(config) as grants:
         spec = find_spec(grants.store, "current")
         by_item = {each.item.id: each for each in ladder_tools(grants) if each.serves}
-        edits = _edits(config, spec)
-        inert = _inert(grants, spec, edits)
+        edits = edits_of(config, spec)
+        inert = inert_of(grants, spec, edits)
         tools = [
             _tool_json(item, by_item.get(item.id), grants, inert)
             for item in spec.of_kind(Kind.TOOL)
@@ -69,42 +70,6 @@ def list_tools(config: Path, *, as_json: bool) -> int:
     }
     show(value, *_list_blocks(spec, tools, asked, edits), as_json=as_json)
     return 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Edits:
-    """How the configuration's tools differ from those released: the next run brings them in line.
-
-    Attributes:
-        removed: Names of tools that serve and are no longer configured.
-        added: ``module:function`` of those that are configured and do not serve yet.
-    """
-
-    removed: tuple[str, ...]
-    added: tuple[str, ...]
-
-
-def _edits(config: Path, spec: AgentSpec) -> _Edits:
-    """By name alone: the project's code is not loaded to look."""
-    native = [item for item in spec.of_kind(Kind.TOOL) if body_kind(item) == "native"]
-    served = {str(cast("JsonObject", each.content["body"]).get("target")): each for each in native}
-    named = [str(tool) for tool in load_config(config).tools]
-    return _Edits(
-        removed=tuple(str(served[t].content["name"]) for t in served if t not in named),
-        added=tuple(target for target in named if target not in served),
-    )
-
-
-def _inert(grants: Grants, spec: AgentSpec, edits: _Edits) -> dict[str, str]:
-    """Why tools are not offered, by item id, as the next run finds them."""
-    now = grants.as_of_now()
-    gone = {
-        item.id: "it is no longer in the configuration"
-        for item in spec.of_kind(Kind.TOOL)
-        if body_kind(item) == "native" and item.content["name"] in edits.removed
-    }
-    kept = [item for item in spec.items if item.id not in gone]
-    return gone | Toolbox(granted=now.granted, halted=now.halted).inert(kept)
 
 
 def _tool_json(
@@ -146,7 +111,7 @@ def _why_inert(placed: LadderTool | None, reason: str | None) -> str | None:
 
 
 def _list_blocks(
-    spec: AgentSpec, tools: Sequence[JsonObject], asked: int, edits: _Edits
+    spec: AgentSpec, tools: Sequence[JsonObject], asked: int, edits: Edits
 ) -> list[RenderableType]:
     out: list[RenderableType] = [heading(counted(len(tools), "tool"), f"spec {spec.short_id}")]
     rows: list[list[str | Text]] = []
@@ -194,7 +159,8 @@ _FOOT = (
 def _reason(name: str, reason: str) -> Text:
     """Why a tool is inert, in a line or two."""
     if len(reason) > _LONG:
-        reason = f"{reason[:_LONG]}...; `strop tools show {name}` tells all"
+        short = "it needs more" if reason.startswith("it needs ") else f"{reason[:_LONG]}..."
+        reason = f"{short}; see `strop tools show {name}`"
     return Text.assemble((f"{visible(name)}  ", "bold"), visible(reason))
 
 
@@ -212,7 +178,7 @@ def show_tool(config: Path, *, name: str, as_json: bool) -> int:
         spec = find_spec(store, "current")
         item, placed = _find(grants, spec, name)
         tools = tools_by_name(spec.items)
-        inert = _inert(grants, spec, _edits(config, spec))
+        inert = inert_of(grants, spec, edits_of(config, spec))
         about = _tool_json(item, placed, grants, inert)
         if placed is not None and not placed.serves:
             about |= {"state": "asked for", "reason": None, "level": None}

@@ -15,7 +15,7 @@ from rich.console import RenderableType
 from strop.approvals import told
 from strop.cli.improving import INCONCLUSIVE
 from strop.cli.output import block, counted, heading, note, show, text
-from strop.cli.standing import label, opened_grants, permissions_text
+from strop.cli.standing import opened_grants, permissions_text
 from strop.cli.visible import visible
 from strop.errors import UserMistake
 from strop.grants import Grants
@@ -184,7 +184,7 @@ def _not_run(tool: LadderTool, *, beyond: bool) -> list[RenderableType]:
     if beyond:
         need = visible(permissions_text(tool.need))
         why = f"it needs {need}, more than a trial gives"
-        command = f"strop tools test {label(tool)} --as-granted"
+        command = f"strop tools test {tool.label} --as-granted"
         then = (
             f"the tool waits or was turned down: `{command}` runs it once that is granted"
             if tool.lacks

@@ -8,9 +8,10 @@ asked. What makes a chain trustworthy was decided in `mine/chains/`; this fits i
 Next file: `propose/tool_checks.py`.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from strop.chain import Chain
@@ -18,8 +19,9 @@ from strop.errors import BadInput
 from strop.expression import Expression
 from strop.jsonvalue import Json, JsonObject, is_object
 from strop.mine import Finding
+from strop.mine.calls import calls_of
 from strop.propose.brief import Brief
-from strop.propose.composites import recast, with_steps
+from strop.propose.composites import recast, rewritten, with_steps
 from strop.propose.examples import propose_examples
 from strop.propose.proposal import Aim, Proposal
 from strop.run import ScoredRun
@@ -72,6 +74,7 @@ class MinedChains:
             if len(added) == self.limit or chain is None or not fits(chain, tools):
                 continue
             item = chain_item(finding, {*tools, *(str(i.content["name"]) for _, i, _ in added)})
+            item = _in_place_of_its_parts(item, chain, brief)
             if item.id in refused or _is_held(item, known):
                 continue
             known.append(item.content["body"])
@@ -92,6 +95,35 @@ class MinedChains:
             summary=f"one call in the place of several: {names}{demos}",
             aim=Aim.LEANER,
         )
+
+
+def _in_place_of_its_parts(item: Item, chain: Chain, brief: Brief) -> Item:
+    """The tool with the names of those that good runs called for nothing but this chain.
+
+    They need not be offered beside it, which spares every request their description and a small
+    model the wrong choice; the chain still calls them.
+    """
+    seen: Counter[str] = Counter()
+    else_: set[str] = set()
+    for scored in brief.runs:
+        if scored.value is None or scored.value < brief.good:
+            continue
+        steps: list[JsonObject] = [
+            {"tool": call.tool, "args": call.args, "result": call.result}
+            for call in calls_of(scored.run)
+            if call.error is None
+        ]
+        left = rewritten(steps, chain, str(item.content["name"]))
+        else_ |= {str(step["tool"]) for step in (steps if left is None else left)}
+        if left is not None:
+            seen.update(chain.tools)
+    spared = [name for name in chain.tools if seen[name] >= _ENOUGH and name not in else_]
+    if not spared:
+        return item
+    return replace(item, content={**item.content, "instead_of": spared})
+
+
+_ENOUGH = 3  # good runs
 
 
 def _add(item: Item, chain: Chain, tools: Mapping[str, Item]) -> Add:

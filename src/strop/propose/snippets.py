@@ -8,7 +8,7 @@ No model is asked.
 Next file: `propose/descriptions.py`.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import anyio.to_thread
@@ -19,10 +19,12 @@ from strop.mine import Finding
 from strop.mine.successes import shown_steps
 from strop.propose.brief import Brief
 from strop.propose.composites import with_steps
+from strop.propose.examples import propose_examples
 from strop.propose.proposal import Proposal
 from strop.propose.tool_checks import ToolCheck, check_tool, instances_of, validation_finding
+from strop.run import Run
 from strop.sandbox.base import Sandbox
-from strop.spec import Add, Change, Item, Kind, Provenance, Revise, Trust
+from strop.spec import Add, Change, Item, Kind, Provenance, Remove, Revise, Trust
 from strop.tools.effects import infer_needs
 from strop.tools.identity import code_digest, needs_of, program_of
 
@@ -133,6 +135,26 @@ def _demonstrated(brief: Brief, added: Sequence[Add], used: Sequence[str]) -> li
         steps = shown_steps(runs[shown_by], instead=instead[shown_by])
         if steps and steps != item.content.get("steps"):
             changes.append(Revise(item_id=item.id, item=with_steps(item, steps)))
+    return changes or _brought(brief, runs, instead)
+
+
+def _brought(
+    brief: Brief,
+    runs: Mapping[str, Run],
+    instead: Mapping[str, Mapping[int, tuple[str, JsonObject]]],
+) -> list[Change]:
+    """Examples from those runs, where the spec has none of them: the gate may have refused them
+    for the code that they could not show.
+    """
+    found = propose_examples(brief.spec, brief.findings, brief.tasks)
+    changes: list[Change] = []
+    for change in () if found is None else found.changes:
+        run = "" if isinstance(change, Remove) else next(iter(change.item.provenance.runs), "")
+        if not isinstance(change, Add) or run not in instead or run not in runs:
+            continue
+        steps = shown_steps(runs[run], instead=instead[run])
+        if steps:
+            changes.append(Add(item=with_steps(change.item, steps)))
     return changes
 
 
@@ -168,7 +190,9 @@ def snippet_item(finding: Finding) -> Item | None:
         declared, seen = needs_of(item), infer_needs(program_of(item).source)
     except BadInput:
         return None
-    if seen.level.rank <= declared.level.rank:
+    # Equal levels: the addresses that stand in the code say more than "any host".
+    named = seen.level is declared.level and bool(seen.hosts) and not declared.hosts
+    if seen.level.rank <= declared.level.rank and not named:
         return item
     return replace(item, content={**item.content, "needs": seen.to_json()})
 

@@ -31,7 +31,8 @@ from strop.errors import BadInput
 from strop.jsonvalue import Json, JsonObject, checked
 from strop.permission import Level, Permissions
 from strop.sandbox.base import SCRATCH, Bounds, Failure, Outcome, Program, What
-from strop.sandbox.linux import root, seccomp
+from strop.sandbox.granted import unfit
+from strop.sandbox.linux import nolinks, root, seccomp
 from strop.sandbox.linux.exchange import exchange
 from strop.sandbox.linux.pool import Child
 from strop.sandbox.linux.reply import outcome
@@ -42,7 +43,7 @@ _HERE = Path(__file__).parent
 _BOUNDS = Bounds()
 _NAMES = ("/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/ssl", "/etc/pki")
 """What resolving names and checking certificates takes."""
-_NOWHERE = ("/proc", "/sys", "/dev", SCRATCH, "/strop", "/inner.py")
+_NOWHERE = ("/", "/proc", "/sys", "/dev", SCRATCH, "/strop", "/inner.py")
 """Places that are made inside, or that show more than files; no folder in them is granted."""
 _ENVIRONMENT = {
     "LANG": "C.UTF-8",
@@ -51,6 +52,7 @@ _ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",  # each thread would take from the memory that is allowed
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
+    "MALLOC_ARENA_MAX": "1",  # glibc's: 64 MB of the memory allowed for each thread
 }
 
 
@@ -80,7 +82,9 @@ class BubblewrapSandbox:
         try:
             job = _job(program, args, bounds)
             command = self._command(permissions)
-            found = _run(command, _asked(program, permissions, bounds), job, bounds)
+            with _held(permissions) as folders:
+                asked = _asked(program, permissions, bounds, folders)
+                found = _run(command, asked, job, bounds)
         except _NotRunError as error:
             found = Outcome(failure=error.failure)
         return replace(found, seconds=time.monotonic() - started)
@@ -93,9 +97,9 @@ class BubblewrapSandbox:
             raise _refused("bwrap is not installed (apt install bubblewrap)")
         if permissions.hosts:
             raise _refused("bubblewrap cannot hold code to named hosts, only to any or none")
-        for path in (*permissions.read, *permissions.write):
-            if _is_nowhere(path) or _is_nowhere(os.path.realpath(path)):
-                raise _refused(f"the folder {path!r} cannot be granted; name a folder of files")
+        problem = unfit(permissions, _NOWHERE)
+        if problem:
+            raise _refused(problem)
         if not sys.executable:
             raise _refused("the path of the Python interpreter is not known")
         return [self._bwrap, *_options(permissions), os.path.realpath(sys.executable)]
@@ -109,11 +113,6 @@ class _NotRunError(Exception):
 
 def _refused(message: str) -> _NotRunError:
     return _NotRunError(Failure(what=What.REFUSED, message=message))
-
-
-def _is_nowhere(path: str) -> bool:
-    plain = "/" + path.strip("/")
-    return plain == "/" or any(f"{plain}/".startswith(f"{place}/") for place in _NOWHERE)
 
 
 def _options(permissions: Permissions) -> Iterator[str]:
@@ -142,7 +141,28 @@ def _options(permissions: Permissions) -> Iterator[str]:
     yield from ("--proc", "/proc", "--dir", SCRATCH, "--remount-ro", "/", "--chdir", SCRATCH)
 
 
-def _asked(program: Program, permissions: Permissions, bounds: Bounds) -> bytes:
+@contextlib.contextmanager
+def _held(permissions: Permissions) -> Iterator[list[Json]]:
+    """Path, device and inode of each granted folder, none by a link; nobody reuses an inode now.
+
+    bwrap goes by paths, and something else may be there once it does; the inner process compares.
+    """
+    with contextlib.ExitStack() as stack:
+        folders: list[Json] = []
+        for path in (*permissions.read, *permissions.write):
+            try:
+                fd = nolinks.opened(path)
+            except OSError as error:
+                raise _refused(f"the folder {path!r} cannot be granted: {error.strerror}") from None
+            stack.callback(os.close, fd)
+            found = os.fstat(fd)
+            folders.append([path, found.st_dev, found.st_ino])
+        yield folders
+
+
+def _asked(
+    program: Program, permissions: Permissions, bounds: Bounds, folders: list[Json]
+) -> bytes:
     """What the inner process confines itself to."""
     try:
         filtered = seccomp.program(permissions.level)
@@ -152,6 +172,7 @@ def _asked(program: Program, permissions: Permissions, bounds: Bounds) -> bytes:
     asked: dict[str, Json] = {
         "path": [path for path in sys.path if Path(path).is_absolute()],
         "imports": list(program.imports),
+        "folders": folders,
         "scratch": [bounds.scratch, bounds.files] if scratch else None,
         "file_size": bounds.scratch,
         "filter": base64.b64encode(filtered).decode(),

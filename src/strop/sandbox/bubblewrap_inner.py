@@ -6,6 +6,7 @@ would have to allow. It runs as `/inner.py` in an interpreter of its own, with `
 bound at `/strop`: standard library, nothing of Strop but that.
 
 On standard input comes what to confine itself to, as JSON: `path` (for `sys.path`), `imports`,
+`folders` (path, device and inode of each that is granted: it ends where another one is there),
 `scratch` ([bytes, files] or null), `file_size` (bytes) and `filter` (base64). On descriptor
 ``argv[1]``, a socket, it says that it is ready, gets the job and answers (`runner.py`).
 
@@ -53,6 +54,11 @@ def _confined(asked: dict[str, Any]) -> Any:
 
     for name in [name for name in sys.modules if name.startswith("strop")]:
         del sys.modules[name]
+    for folder, device, inode in asked["folders"]:
+        shown = os.stat(folder)  # noqa: PTH116 - pathlib takes time to load
+        if (shown.st_dev, shown.st_ino) != (device, inode):
+            message = f"the folder {folder!r} became another one while it was granted"
+            raise PermissionError(message)
     sys.path[:] = asked["path"]
     sys.dont_write_bytecode = True
     runner.STATM.append(os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC))

@@ -15,6 +15,7 @@ from strop.jsonvalue import Json, JsonObject, digest, is_object
 from strop.permission import Level, Permissions
 from strop.sandbox.base import Program
 from strop.spec import Item, Kind
+from strop.tools.schemas import plain_schema
 
 __all__ = [
     "body_kind",
@@ -78,7 +79,9 @@ def code_digest(item: Item) -> str:
     """SHA-256, in hex, of what decides a tool's behaviour: body, parameters and needs.
 
     Another name, another description (also of a parameter) or other wording of the schema's notes
-    keeps it, so that a tool whose description is improved keeps what it was granted.
+    keeps it, so that a tool whose description is improved keeps what it was granted. Of the schema
+    counts what is enforced (`plain_schema`): its references may point anywhere, also at what
+    looks like a note.
     """
     try:
         declared: Json = _declared(item).to_json()
@@ -87,14 +90,22 @@ def code_digest(item: Item) -> str:
     return digest(
         {
             "body": item.content["body"],
-            "parameters": _bare(item.content["parameters"]),
+            "parameters": _enforced(item.content["parameters"]),
             "needs": declared,
         }
     )
 
 
+def _enforced(schema: Json) -> Json:
+    """A parameter schema as arguments are held to it; one that none can be held to, as it is."""
+    try:
+        return _bare(plain_schema(schema))
+    except BadInput:
+        return {"unusable": schema}  # kept apart from all that can be used
+
+
 def _bare(schema: Json) -> Json:
-    """A JSON schema without its notes for readers."""
+    """A JSON schema whose references are written out, without its notes for readers."""
     if isinstance(schema, list):
         return [_bare(part) for part in schema]
     if not is_object(schema):
@@ -109,7 +120,9 @@ def _bare(schema: Json) -> Json:
             bare[key] = {name: _bare(part) for name, part in value.items()}
         else:
             bare[key] = _bare(value)
-    return bare
+    parts = bare.get("allOf")
+    # What is left of a reference with a note beside it: the same as without the note.
+    return parts[0] if len(bare) == 1 and isinstance(parts, list) and len(parts) == 1 else bare
 
 
 def needs_of(item: Item, tools: Mapping[str, Item] | None = None) -> Permissions:

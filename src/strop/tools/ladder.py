@@ -33,9 +33,10 @@ __all__ = [
 OWN_FAULT: frozenset[str] = frozenset(
     {What.RAISED, What.TIMEOUT, What.MEMORY, What.RESULT, What.DIED, What.INVALID}
 )
-"""Failures of a tool's own making. A refusing sandbox says nothing about a tool; nor does a result
-larger than a model can be shown, for the model may have asked for it; nor does a chain's step that
-fails: its tool may have good reason (nothing was found), and code has a record of its own."""
+"""Failures of a tool's own making. A refusing sandbox says nothing about a tool; nor does code that
+refuses an input (`tools/refusals.py`); nor a result larger than a model can be shown, for the model
+may have asked for it; nor a chain's step that fails: its tool may have good reason (nothing was
+found), and code has a record of its own."""
 
 _Z = 1.959963984540054
 """The 97.5 % point of the normal distribution: two-sided 95 %."""
@@ -104,6 +105,8 @@ class UseRecord:
         last: Number of the newest use, whether it counts or not; 0 where there is none.
         last_at: When that was, seconds since the epoch.
         by_what: Failures by kind, the tool's own and others.
+        carried: Failures in a row up to that step, where it was the ladder's. They count for the
+            breaker only, which is about what happens now and not about a rung.
     """
 
     uses: int = 0
@@ -112,11 +115,13 @@ class UseRecord:
     last: int = 0
     last_at: float | None = None
     by_what: Mapping[str, int] = field(default_factory=dict, hash=False)
+    carried: int = 0
 
     @property
     def streak(self) -> int:
-        """Failures in a row up to the newest use, as far as `newest` goes."""
-        return next((at for at, ok in enumerate(self.newest) if ok), len(self.newest))
+        """Failures in a row up to the newest use, as far as `newest` goes; then those carried."""
+        whole = len(self.newest) + self.carried
+        return next((at for at, ok in enumerate(self.newest) if ok), whole)
 
     @property
     def rate(self) -> float | None:
@@ -192,7 +197,8 @@ def decide(
     """The step that a tool's record leads to; `None` where it stays where it is.
 
     A record counts since the last step, so every rung is earned by uses on it. The breaker comes
-    first, for it is about what happens now; then the way down, then the way up.
+    first, for it is about what happens now (also across a step); then the way down, then the way
+    up. A chain is granted nothing, so of what its record leads to only the breaker holds.
 
     Args:
         policy: What leads where.

@@ -2,7 +2,7 @@
 
 A tool that cannot be called is inert; here is why, in words for people. Nothing is run.
 
-Next file: `tools/toolbox.py`.
+Next file: `tools/refusals.py`.
 """
 
 import keyword

@@ -48,7 +48,9 @@ def plain_schema(schema: Json) -> dict[str, Json]:
     required = schema.get("required", [])
     if not isinstance(required, list) or not all(isinstance(name, str) for name in required):
         raise BadInput("'required' must be a list of names", where="parameters")
-    written = cast("dict[str, Json]", _Writer(root=schema).out(schema, 0))
+    written = _Writer(root=schema).out(schema, 0)
+    if not is_object(written):  # it is a reference to something else
+        raise BadInput("must be a JSON schema of type 'object'", where="parameters")
     return {"type": "object", "additionalProperties": False, **written}
 
 

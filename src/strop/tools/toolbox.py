@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import anyio.to_thread
@@ -27,7 +28,8 @@ from strop.tools.chains import Calls, chain_value, failed_step, wanted
 from strop.tools.identity import body_kind, needs_of, tools_by_name
 from strop.tools.native import Function, call_native, native_function
 from strop.tools.ready import Granted, Halted, Ready, read_tool, why_not
-from strop.tools.uses import STEP_FAILED, TOO_LARGE, Use, ignore
+from strop.tools.refusals import raised_on_purpose, refuses
+from strop.tools.uses import DECLINED, STEP_FAILED, TOO_LARGE, Use, ignore
 
 __all__ = ["Toolbox"]
 
@@ -147,22 +149,32 @@ class _Call:
         if body_kind(item) == "native":
             function = native_function(item, self.box.functions)
             return await call_native(name, function, args, ctx=self.ctx)
-        # Asked again at each call: a grant may be taken back while a run goes on.
-        reason = why_not(item, self.tools, self.box.granted, self.box.halted, inside)
+        # Asked at each call, for a grant may be taken back while a run goes on; and once, for what
+        # the call was let through with is what it runs with.
+        granted = cache(self.box.granted)
+        reason = why_not(item, self.tools, granted, cache(self.box.halted), inside)
         if reason is not None:
             raise ToolCallFailed(f"{name} cannot be used: {reason}")
         ready = read_tool(item)
         if ready.program is not None:
-            return await self._code(name, ready, ready.program, args, shown=not inside)
+            permissions = (granted(ready.digest) or Permissions()).narrowed(ready.needs)
+            return await self._code(
+                name, ready, ready.program, args, permissions=permissions, shown=not inside
+            )
         assert ready.chain is not None  # noqa: S101 - code or chain: `why_not` said so
         return await self._chain(name, ready, ready.chain, args, inside)
 
     async def _code(
-        self, name: str, ready: Ready, program: Program, args: JsonObject, *, shown: bool
+        self,
+        name: str,
+        ready: Ready,
+        program: Program,
+        args: JsonObject,
+        *,
+        permissions: Permissions,
+        shown: bool,
     ) -> Json:
         _refuse(name, ready.parameters.problem(args))
-        granted = self.box.granted(ready.digest) or Permissions()
-        permissions = granted.narrowed(ready.needs)
         started, tick = self.box.clock(), time.perf_counter()
 
         def work() -> Outcome:
@@ -182,11 +194,11 @@ class _Call:
             run=self.run,
         )
         if outcome.failure is not None:
-            message = _told(name, outcome.failure)
-            self._record(
-                replace(use, what=outcome.failure.what.value, message=outcome.failure.message)
-            )
-            raise ToolCallFailed(message)
+            failure = outcome.failure
+            declined = refuses(failure, raised_on_purpose(program.source))
+            what = DECLINED if declined else failure.what.value
+            self._record(replace(use, what=what, message=failure.message))
+            raise ToolCallFailed(_told(name, failure))
         return self._result(name, outcome.value, use, shown=shown)
 
     async def _chain(
@@ -205,6 +217,7 @@ class _Call:
             seconds=round(time.perf_counter() - tick, 6),
             level=needs_of(self.tools[name], self.tools).level,
             run=self.run,
+            chain=True,
         )
         if result.failed is not None:
             message = failed_step(name, chain, result)

@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from strop.jsonvalue import Json
 from strop.permission import Level
 
-__all__ = ["STEP_FAILED", "TOO_LARGE", "Use", "ignore"]
+__all__ = ["DECLINED", "STEP_FAILED", "TOO_LARGE", "Use", "ignore"]
+
+DECLINED = "declined"
+"""`Use.what` of code that refused its arguments (`tools/refusals.py`), as it may."""
 
 STEP_FAILED = "step"
 """`Use.what` of a chain that stopped at one of its steps."""
@@ -35,6 +38,7 @@ class Use:
         seconds: How long it took, as the caller waited for it.
         level: What it ran under; for a chain, the highest that its steps need.
         run: Id of the run it was called in, where that is known.
+        chain: Whether it is a chain, which is granted nothing. Not kept in the store.
     """
 
     tool: str
@@ -46,6 +50,7 @@ class Use:
     seconds: float = 0.0
     level: Level = Level.SANDBOX
     run: str | None = None
+    chain: bool = False
 
     def to_json(self) -> dict[str, Json]:
         return {

@@ -1,13 +1,12 @@
 """`validate`: a code tool tried in the sandbox, on what runs recorded and on generated arguments.
 
 On a recorded instance it must give a result, the recorded one where that is known. On generated
-arguments it may refuse (see `_refuses`), but not break. Everywhere it must finish in time and give
+arguments it may refuse (see `refuses`), but not break. Everywhere it must finish in time and give
 the same twice. That it helps an agent is not shown here: the gate decides that.
 
 Next file: `tools/rendering.py`.
 """
 
-import ast
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -20,8 +19,8 @@ from strop.spec import Item
 from strop.tools.generated import generated_args
 from strop.tools.identity import program_of
 from strop.tools.ready import read_tool
+from strop.tools.refusals import raised_on_purpose, refuses
 from strop.tools.same import agrees
-from strop.tools.source import parse
 
 __all__ = ["FailedCheck", "Instance", "Validation", "validate"]
 
@@ -140,52 +139,11 @@ def validate(
         sandbox=sandbox,
         permissions=permissions or Permissions(),
         bounds=bounds,
-        raised=_raised_on_purpose(program.source),
+        raised=raised_on_purpose(program.source),
     )
     recorded = {canonical(instance.args) for instance in instances}
     trial.run(instances, [args for args in made if canonical(args) not in recorded])
     return trial.validation()
-
-
-def _raised_on_purpose(source: str) -> frozenset[str]:
-    """Names of the exceptions that code raises itself, or defines."""
-    names: set[str] = set()
-    for node in ast.walk(parse(source)):
-        match node:
-            case ast.Raise(exc=ast.Name(id=name) | ast.Call(func=ast.Name(id=name))):
-                names.add(name)
-            case ast.Raise(exc=ast.Attribute(attr=name) | ast.Call(func=ast.Attribute(attr=name))):
-                names.add(name)
-            case ast.ClassDef(name=name):
-                names.add(name)
-    return frozenset(names)
-
-
-# What says that a value was not to be had from this input, or that it does not mean anything.
-_INPUT = {
-    *("ValueError", "KeyError", "IndexError", "LookupError", "UnicodeDecodeError"),
-    *("UnicodeEncodeError", "UnicodeError", "JSONDecodeError", "StopIteration"),
-    *("ZeroDivisionError", "OverflowError", "ArithmeticError", "FloatingPointError"),
-    *("InvalidOperation", "DivisionByZero", "StatisticsError", "ParserError", "ParseError"),
-}
-_TYPES = {"TypeError", "AttributeError"}
-
-
-def _refuses(failure: Failure, raised: frozenset[str], *, proven: bool) -> bool:
-    """Whether a failed call on generated arguments is a refusal of them, and no defect.
-
-    A schema seldom says all that code expects: text that holds a date, a list that is not empty.
-    So code may say of an input that it has no value for it: by an exception that it raises
-    itself, by those that Python raises for a value that cannot be used or found, or by finding
-    nothing (`None`) and going on. Where it is proven on what runs used, a wrong type is a refusal
-    too: JSON in a text may hold anything. Everything else is a defect: a name that is not
-    defined, a forbidden call, a time-out, a crash. See docs/decisions/tool-bodies.md.
-    """
-    if failure.what is not What.RAISED:
-        return False
-    name = failure.message.partition(":")[0].strip().rpartition(".")[2]
-    fine = name in raised or name in _INPUT or (proven and name in _TYPES)
-    return fine or "'NoneType' object" in failure.message
 
 
 @dataclass(slots=True, kw_only=True)
@@ -244,7 +202,7 @@ class _Trial:
         """Try generated arguments."""
         outcome = self._call(args)
         if outcome.failure is not None:
-            if not _refuses(outcome.failure, self.raised, proven=self.proven > 0):
+            if not refuses(outcome.failure, self.raised, proven=self.proven > 0):
                 return _broken(args, outcome.failure)
             self.declined += 1
             return None

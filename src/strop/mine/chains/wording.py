@@ -190,10 +190,10 @@ def _description(grown: Grown, chain: Chain, names: Names) -> str:
     """What the tool does, in few words: they are read at every request."""
     parts = []
     for step, made in zip(grown.steps, chain.steps, strict=True):
-        text = f"`{made.tool}`"
+        text = made.tool
         if step.fan is not None:
             path = ".".join(map(str, names.paths[step.fan.path][1])) or "the result"
-            text += f" for each of `{path}` of `{chain.steps[step.fan.step].tool}`"
+            text += f" for each of {path} of {chain.steps[step.fan.step].tool}"
         parts.append(text)
     calls = f"{', then '.join(parts)}, in one call."
     return calls if chain.returns == "last" else f"{calls} Returns all their results."

@@ -148,4 +148,6 @@ class Kept:
             found = (block, self._number[row], place - self._where[row])
             (others if task in seen else first).append(found)
             seen.add(task)
+            if len(first) == most:
+                break
         return (first + others)[:most]

@@ -245,13 +245,13 @@ class _Caller:
                 slot.pool = None
 
 
-def _which(path: str) -> tuple[int, int] | None:
-    """Which folder is at a path now; `None` where none is."""
+def _which(path: str) -> tuple[str, int, int] | None:
+    """Which folder is at a path now, and where links lead; `None` where none is."""
     try:
         found = Path(path).stat()
-    except OSError:
+        return os.path.realpath(path), found.st_dev, found.st_ino
+    except (OSError, ValueError):
         return None
-    return found.st_dev, found.st_ino
 
 
 _open: "weakref.WeakSet[_Caller]" = weakref.WeakSet()

@@ -5,7 +5,7 @@ only: standard library, nothing of Strop.
 
 Source: the man pages of section 2 of each call; numbers from asm/unistd.h.
 
-Next file: `sandbox/linux/landlock.py`.
+Next file: `sandbox/linux/nolinks.py`.
 """
 
 import ctypes
@@ -23,7 +23,9 @@ __all__ = [
     "bind",
     "call",
     "clone",
+    "copied",
     "mount",
+    "place",
     "prctl",
     "set_attributes",
     "unshare",
@@ -59,7 +61,9 @@ _SIGCHLD = 17
 _CHILD_SETTID, _CHILD_CLEARTID = 0x0100_0000, 0x0020_0000
 _GET_TID_ADDRESS = 40
 _MS_BIND, _MS_REC = 4096, 16384
-_AT_RECURSIVE = 0x8000
+_AT_RECURSIVE, _AT_EMPTY_PATH = 0x8000, 0x1000
+_OPEN_TREE_CLONE, _CLOEXEC = 1, 0o2000000
+_FROM_EMPTY_PATH, _TO_EMPTY_PATH = 4, 0x40
 
 
 def call(name: str, *args: int | bytes | ctypes.Array[ctypes.c_char] | None) -> int:
@@ -134,8 +138,34 @@ def bind(source: str, target: str) -> None:
     mount(source, target, None, _MS_BIND | _MS_REC)
 
 
-def set_attributes(target: str, attributes: int, *, below: bool = True) -> None:
-    """Add attributes to a mount and those below it (mount_setattr, Linux 5.12)."""
-    value = struct.pack("<QQQQ", attributes, 0, 0, 0)
-    at = -100  # AT_FDCWD
-    call("mount_setattr", at, os.fsencode(target), _AT_RECURSIVE if below else 0, value, len(value))
+def copied(source: int) -> int:
+    """A copy, mounted nowhere yet, of what a descriptor stands for and all that is mounted below.
+
+    Unlike `bind` it goes by no path, which could lead elsewhere by now.
+    """
+    flags = _OPEN_TREE_CLONE | _CLOEXEC | _AT_RECURSIVE | _AT_EMPTY_PATH
+    return call("open_tree", source, b"", flags)
+
+
+def place(tree: int, target: int) -> None:
+    """Mount a copy (see `copied`) at the folder or file that a descriptor stands for."""
+    call("move_mount", tree, b"", target, b"", _FROM_EMPTY_PATH | _TO_EMPTY_PATH)
+
+
+def set_attributes(
+    target: str | int, attributes: int, *, below: bool = True, users: int = 0
+) -> None:
+    """Add attributes to a mount and those below it (mount_setattr, Linux 5.12).
+
+    Args:
+        target: Its path, or a descriptor of a copy.
+        attributes: MOUNT_ATTR_* bits.
+        below: Whether those below it get them too.
+        users: For MOUNT_ATTR_IDMAP: descriptor of the user namespace.
+    """
+    value = struct.pack("<QQQQ", attributes, 0, 0, users)
+    flags = _AT_RECURSIVE if below else 0
+    if isinstance(target, int):
+        call("mount_setattr", target, b"", flags | _AT_EMPTY_PATH, value, len(value))
+    else:
+        call("mount_setattr", -100, os.fsencode(target), flags, value, len(value))  # AT_FDCWD

@@ -10,6 +10,7 @@ Next file: `sandbox/linux/selftest.py`.
 """
 
 import os
+import stat
 import struct
 from collections.abc import Iterable
 
@@ -42,11 +43,12 @@ def version() -> int:
         return 0
 
 
-def restrict(rules: Iterable[tuple[str, int]], *, ports: Iterable[int] | None = ()) -> None:
+def restrict(rules: Iterable[tuple[str | int, int]], *, ports: Iterable[int] | None = ()) -> None:
     """Leave this process, for good, only what the rules name.
 
     Args:
-        rules: Path and rights; a path that is not there is left out.
+        rules: Path and rights; a path that is not there is left out. A descriptor (O_PATH) may
+            stand for a path; it is closed.
         ports: TCP ports that may be connected to; `None` for any. Binding is never taken away
             where connecting is free.
 
@@ -70,13 +72,13 @@ def restrict(rules: Iterable[tuple[str, int]], *, ports: Iterable[int] | None = 
         os.close(ruleset)
 
 
-def _allow(ruleset: int, path: str, rights: int) -> None:
+def _allow(ruleset: int, path: str | int, rights: int) -> None:
     try:
-        fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        fd = path if isinstance(path, int) else os.open(path, os.O_PATH | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return
     try:
-        if not os.path.isdir(path):  # noqa: PTH112 - pathlib costs worker processes 5 ms
+        if not stat.S_ISDIR(os.fstat(fd).st_mode):
             rights &= _ON_FILES
         kernel.call("landlock_add_rule", ruleset, 1, struct.pack("<Qi", rights, fd), 0)
     finally:

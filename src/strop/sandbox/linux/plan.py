@@ -17,6 +17,7 @@ from pathlib import Path
 from strop.jsonvalue import Json
 from strop.permission import Level, Permissions
 from strop.sandbox.base import Bounds, Failure, What
+from strop.sandbox.granted import unfit
 from strop.sandbox.linux import seccomp
 
 __all__ = ["Plan", "plan", "spare_user"]
@@ -51,10 +52,11 @@ def plan(
     permissions: Permissions, imports: Iterable[str], bounds: Bounds, *, namespaces: bool
 ) -> Plan | Failure:
     """What to ask of a worker for these permissions; a `Failure` says why none can serve them."""
-    for path in (*permissions.read, *permissions.write):
-        problem = _unfit(path, namespaces=namespaces)
-        if problem:
-            return Failure(what=What.REFUSED, message=problem)
+    problem = unfit(permissions, _NOWHERE)
+    if problem is None and not namespaces:
+        problem = _unreadable(permissions.read)
+    if problem:
+        return Failure(what=What.REFUSED, message=problem)
     any_host = permissions.level is Level.FULL and not permissions.hosts
     try:
         doors = _doors(permissions.hosts)
@@ -85,15 +87,10 @@ def _filter(level: Level, *, any_host: bool) -> str:
     return base64.b64encode(seccomp.program(level, any_host=any_host)).decode()
 
 
-def _unfit(path: str, *, namespaces: bool) -> str | None:
-    """Why a folder cannot be shown, or `None`."""
-    for plain in (path.rstrip("/") or "/", os.path.realpath(path)):  # where a link leads counts too
-        if plain in _NOWHERE or any(plain.startswith(f"{root}/") for root in _NOWHERE[1:]):
-            return f"the folder {path!r} cannot be granted; name a folder of files"
-    if not Path(path).exists():
-        return f"the folder {path!r}, which is granted, is not there"
-    if not namespaces and not os.access(path, os.R_OK | os.X_OK):
-        return f"the folder {path!r}, which is granted, cannot be read"
+def _unreadable(paths: Iterable[str]) -> str | None:
+    for path in paths:
+        if not os.access(path, os.R_OK | os.X_OK):
+            return f"the folder {path!r}, which is granted, cannot be read"
     return None
 
 

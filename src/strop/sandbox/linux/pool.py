@@ -168,6 +168,7 @@ def _spawn(python: str, theirs: socket.socket, errors: int) -> "subprocess.Popen
         "OPENBLAS_NUM_THREADS": "1",  # a process that forks must have one thread
         "OMP_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
+        "MALLOC_ARENA_MAX": "1",  # glibc's: 64 MB of the memory allowed for each thread
     }
     if "LD_LIBRARY_PATH" in os.environ:  # some interpreters find their own library by it
         environment["LD_LIBRARY_PATH"] = os.environ["LD_LIBRARY_PATH"]

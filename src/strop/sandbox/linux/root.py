@@ -11,10 +11,11 @@ Next file: `sandbox/linux/worker.py`.
 """
 
 import os
+import stat
 import sys
 from collections.abc import Iterable
 
-from strop.sandbox.linux import idmap, kernel
+from strop.sandbox.linux import idmap, kernel, nolinks
 
 __all__ = ["DEVICES", "build", "libraries", "scratch"]
 
@@ -50,7 +51,7 @@ def build(
 
     Args:
         system: Folders and files to show read-only.
-        granted: Folders to show, and whether they may be written.
+        granted: Folders to show, and whether they may be written; no part of them is a link.
         texts: Small files to make: path to content.
         owner: To show what is granted as owned by another user: a descriptor of /proc, and the
             user; `None` to show it as it is.
@@ -58,9 +59,10 @@ def build(
     Raises:
         OSError: The kernel refuses, or a folder is not there.
     """
-    shown = dict.fromkeys(system, False) | granted
+    shown = [path for path in system if path not in granted]
     # Where symbolic links lead is settled while the old root is still the root.
     source = {path: os.path.realpath(path, strict=True) for path in (*shown, *DEVICES)}
+    held = {path: nolinks.opened(path) for path in granted}
     links = {path: os.readlink(path) for path in _SYSTEM if os.path.islink(path)}  # noqa: PTH114, PTH115
     base = next(path for path in ("/tmp", "/var", "/usr") if os.path.isdir(path))  # noqa: PTH112, S108
     kernel.mount("none", "/", None, _MS_PRIVATE | _MS_REC)
@@ -73,10 +75,11 @@ def build(
     for path, target in links.items():
         os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
         os.symlink(target, path)  # noqa: PTH211
-    for path in sorted(shown, key=lambda path: (path.count("/"), path)):
-        if path not in links:
-            whose = owner if path in granted else None
-            _show(source[path], path, writable=shown[path], owner=whose)
+    for path in sorted((*shown, *held), key=lambda path: (path.count("/"), path)):
+        if path in held:
+            _grant(held[path], path, writable=granted[path], owner=owner)
+        elif path not in links:
+            _show(source[path], path)
     for path in DEVICES:
         _make(path, "")
         kernel.bind(_OLD + source[path], path)
@@ -92,14 +95,25 @@ def scratch(size: int, files: int) -> None:
     kernel.mount("tmpfs", "/scratch", "tmpfs", _NOSUID | _NODEV | _NOEXEC, options)
 
 
-def _show(source: str, path: str, *, writable: bool, owner: tuple[int, int] | None) -> None:
+def _show(source: str, path: str) -> None:
     if os.path.isdir(_OLD + source):  # noqa: PTH112
         os.makedirs(path, exist_ok=True)  # noqa: PTH103
     elif not os.path.exists(path):  # noqa: PTH110
         _make(path, "")
-    if owner is None or not idmap.attach(_OLD + source, path, proc=owner[0], user=owner[1]):
-        kernel.bind(_OLD + source, path)
-    kernel.set_attributes(path, _NOSUID | _NODEV | (0 if writable else _READ_ONLY))
+    kernel.bind(_OLD + source, path)
+    kernel.set_attributes(path, _NOSUID | _NODEV | _READ_ONLY)
+
+
+def _grant(source: int, path: str, *, writable: bool, owner: tuple[int, int] | None) -> None:
+    """Show a folder by its descriptor, which is closed: its path could lead elsewhere by now."""
+    tree = kernel.copied(source)
+    if owner is not None:
+        idmap.shift(tree, proc=owner[0], user=owner[1])
+    kernel.set_attributes(tree, _NOSUID | _NODEV | (0 if writable else _READ_ONLY))
+    target = nolinks.made(path, folder=stat.S_ISDIR(os.fstat(source).st_mode))
+    kernel.place(tree, target)
+    for fd in (source, tree, target):
+        os.close(fd)
 
 
 def _make(path: str, text: str) -> None:

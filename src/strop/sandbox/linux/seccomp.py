@@ -2,9 +2,9 @@
 
 An allow-list: what CPython, numpy, pandas and sqlite need; any other call fails with EPERM, so the
 code sees an ordinary exception. Calls by another architecture's table kill the process. Nobody may
-start a process, send a signal (not even to itself) or make a socket that reaches out below
-`Level.FULL`. It does not install the filter, that is `confine.py`; paths and ports are beyond it,
-they are Landlock's business.
+start a process, make a program that runs as its owner, send a signal (not even to itself) or, below
+`Level.FULL`, make a socket that reaches out. It does not install the filter, that is `confine.py`;
+paths and ports are beyond it, they are Landlock's business.
 
 Source: seccomp(2), bpf(4); numbers from asm/unistd_64.h and asm-generic/unistd.h.
 
@@ -66,8 +66,22 @@ utimensat 280 88, utimes 235 -
 # Decided by their arguments, or answered in a way of their own.
 _BY_ARGUMENT = """
 bind 49 200, clone 56 220, clone3 435 435, connect 42 203, fcntl 72 25, ioctl 16 29,
-prctl 157 167, prlimit64 302 261, socket 41 198, socketpair 53 199
+openat2 437 437, prctl 157 167, prlimit64 302 261, socket 41 198, socketpair 53 199
 """
+
+# Which argument of a call is the mode of a file; of those that open one, the flags come before it.
+_MODES = {
+    "chmod": 1,
+    "creat": 1,
+    "fchmod": 1,
+    "fchmodat": 2,
+    "fchmodat2": 2,
+    "mkdir": 1,
+    "mkdirat": 2,
+}
+_OPENS = {"open": 2, "openat": 3}
+_MAKES = 0o20000100  # O_TMPFILE's own bit, O_CREAT
+_SET_ID = 0o6000
 
 _NEWEST = 462  # of the calls known here; what a later kernel adds "is not there" (ENOSYS)
 _X32 = 0x4000_0000  # bit of the calls of x86_64's 32-bit-pointer table
@@ -107,7 +121,11 @@ def program(level: Level, *, arch: str = platform.machine(), any_host: bool = Tr
     """
     number = _numbers(arch)
     names = _ALWAYS if level is Level.SANDBOX else _ALWAYS + "," + _WRITING
-    actions = dict.fromkeys(_table(names, arch).values(), _ALLOW_IT)
+    table = _table(names, arch)
+    actions = dict.fromkeys(table.values(), _ALLOW_IT)
+    for call, rule in _modes().items():
+        if call in table:
+            actions[table[call]] = rule
     for call, rule in _rules(level, any_host=any_host).items():
         actions[number[call]] = rule
     code: _Code = [
@@ -152,6 +170,7 @@ def _rules(level: Level, *, any_host: bool) -> dict[str, _Code]:
     rules = {
         # glibc asks clone3 first, whose flags lie in memory that a filter cannot see.
         "clone3": [(_RETURN, 0, 0, _ENOSYS)],
+        "openat2": [(_RETURN, 0, 0, _ENOSYS)],  # the same
         "clone": [
             _argument(0),
             (_ANY_BIT, 2, 0, _NAMESPACES),
@@ -176,6 +195,22 @@ def _rules(level: Level, *, any_host: bool) -> dict[str, _Code]:
         rules["connect"] = _ALLOW_IT
         if any_host:
             rules["bind"] = _ALLOW_IT
+    return rules
+
+
+def _modes() -> dict[str, _Code]:
+    """Refuse programs that run as their owner, whoever starts them.
+
+    In a folder granted for writing they would be the owner's on the host too, and that may be root.
+    """
+    refused = [(_RETURN, 0, 0, _EPERM), (_RETURN, 0, 0, _ALLOW)]
+    rules: dict[str, _Code] = {
+        call: [_argument(index), (_ANY_BIT, 0, 1, _SET_ID), *refused]
+        for call, index in _MODES.items()
+    }
+    for call, index in _OPENS.items():
+        makes = [_argument(index - 1), (_ANY_BIT, 0, 3, _MAKES)]
+        rules[call] = [*makes, _argument(index), (_ANY_BIT, 0, 1, _SET_ID), *refused]
     return rules
 
 

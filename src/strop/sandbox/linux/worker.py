@@ -25,7 +25,7 @@ import struct
 import sys
 from typing import Any, NoReturn
 
-from strop.sandbox.linux import confine, kernel, landlock, network, root, runner
+from strop.sandbox.linux import confine, kernel, landlock, network, nolinks, root, runner
 
 __all__ = ["main"]
 
@@ -197,15 +197,15 @@ class _Child:
         kernel.call("close_range", _FIRST_FREE, 2**32 - 1, 0)
         runner.STATM.append(_STATM)
 
-    def _rules(self) -> list[tuple[str, int]]:
+    def _rules(self) -> list[tuple[str | int, int]]:
         asked = self.asked
-        rules = [(path, landlock.USE) for path in root.DEVICES]
+        rules: list[tuple[str | int, int]] = [(path, landlock.USE) for path in root.DEVICES]
         if asked["namespaces"]:
             rules += [("/", landlock.READ), ("/scratch", landlock.READ_WRITE)]
-            rules += [(path, landlock.READ_WRITE) for path in asked["write"]]
+            rules += [(nolinks.opened(path), landlock.READ_WRITE) for path in asked["write"]]
         else:
-            paths = [*self.worker.libraries, *asked["read"]]
-            rules += [(path, landlock.READ) for path in paths]
+            rules += [(path, landlock.READ) for path in self.worker.libraries]
+            rules += [(nolinks.opened(path), landlock.READ) for path in asked["read"]]
         return rules
 
 
