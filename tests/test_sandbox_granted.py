@@ -245,7 +245,7 @@ def test_paths_are_walked_without_following_a_link(home):
     shutil.rmtree(home / "a")
 
 
-@pytest.mark.parametrize("path", ["/\ud800", "/no/such/folder", "/" + "x" * 5000])
+@pytest.mark.parametrize("path", ["/no/such/folder", "/" + "x" * 5000])
 def test_a_path_that_cannot_be_is_not_there(path):
     assert "is not there" in granted.unfit(Permissions(read=(path,)), ())
 

@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 
+import anyio
 import pytest
 import uvicorn
 from mcp import Client
@@ -174,7 +175,7 @@ async def test_over_http_on_loopback(agent):
     try:
         deadline = time.monotonic() + 20
         while not server.started and time.monotonic() < deadline:
-            time.sleep(0.02)
+            await anyio.sleep(0.02)
         async with Client(f"http://127.0.0.1:{port}/mcp") as client:
             result = await client.call_tool("add", {"a": 1, "b": 1})
         assert result.structured_content == {"sum": 2}

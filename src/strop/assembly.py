@@ -89,6 +89,7 @@ def assemble(
         functions=registered,
         granted=grants.granted,
         halted=grants.halted,
+        at_once=grants.at_once,
         record=grants.record,
     )
     return Parts(

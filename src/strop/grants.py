@@ -20,7 +20,7 @@ from strop.standing import KINDS, LADDER, AsOf, Standing, after
 from strop.store import LedgerMoved, Store
 from strop.tools.identity import body_kind, code_digest, needs_of, tools_by_name
 from strop.tools.ladder import LadderPolicy, Move, Step, UseRecord, decide
-from strop.tools.ready import read_tool
+from strop.tools.ready import Granted, Halted, read_tool
 from strop.tools.uses import Use
 
 __all__ = ["Amend", "Grants", "laddered", "of_digest"]
@@ -66,6 +66,11 @@ class Grants:
                 self._read(head)
             known = self._standings if self._unreadable is None else {}
             return AsOf(standings=known, unreadable=self._unreadable)
+
+    def at_once(self) -> tuple[Granted, Halted]:
+        """`granted` and `halted` as they are now, for many tools at the cost of one question."""
+        now = self.as_of_now()
+        return now.granted, now.halted
 
     def granted(self, digest: str) -> Permissions | None:
         """What the code with this digest is granted; `None` where nobody has decided anything."""

@@ -5,7 +5,7 @@ Next file: `trial.py`.
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from strop.agent import Backend, Limits
@@ -82,12 +82,7 @@ class Parts:
     def inert(self, spec: AgentSpec) -> dict[str, str]:
         """The tools of a spec that cannot be called now, by item id, each with why."""
         tools = spec.of_kind(Kind.TOOL)
-        if not tools:
-            return {}
-        if self.grants is None:
-            return self.toolbox.inert(tools)
-        now = self.grants.as_of_now()  # asked once, not once for each tool
-        return replace(self.toolbox, granted=now.granted, halted=now.halted).inert(tools)
+        return self.toolbox.inert(tools) if tools else {}
 
     def evaluator(self, budget: Budget, progress: Progress) -> Evaluator:
         """What runs and scores many tasks."""

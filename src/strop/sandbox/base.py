@@ -4,7 +4,7 @@ A sandbox runs one function of untrusted code under `Permissions` and says what 
 value: code that raises, hangs, floods or dies is an outcome, never an exception. Values only; the
 backends are beside this file.
 
-Next file: `sandbox/granted.py`.
+Next file: `sandbox/linux/__init__.py`.
 """
 
 from dataclasses import dataclass, field

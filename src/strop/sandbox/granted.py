@@ -5,7 +5,7 @@ can put a link there. So a granted path holds no link, and lies in no folder tha
 writing with it. Looked at anew at each call; what could change between the look and the mount is
 the mount's business (`linux/nolinks.py`, `bubblewrap.py`).
 
-Next file: `sandbox/linux/__init__.py`.
+Next file: `sandbox/bubblewrap_inner.py`.
 """
 
 import os

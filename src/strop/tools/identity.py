@@ -3,7 +3,7 @@
 A grant is bound to the digest, so it holds for exactly the code that was looked at. Reading only:
 nothing is run or checked here.
 
-Next file: `tools/schemas.py`.
+Next file: `tools/chains.py`.
 """
 
 from collections.abc import Callable, Iterable, Mapping

@@ -6,7 +6,7 @@ and patterns are shown to the model but not enforced. Nothing is called here.
 
 Source: JSON Schema 2020-12, validated by `jsonschema`.
 
-Next file: `tools/chains.py`.
+Next file: `tools/identity.py`.
 """
 
 import json

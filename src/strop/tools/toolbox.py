@@ -65,6 +65,7 @@ class Toolbox:
             may do, which is `Permissions()`.
         record: Told of every call of a code or chain tool.
         halted: Why the tool with a digest is not to be used for now, or `None`.
+        at_once: Both as they are at one moment, for many questions; by default the two above.
         bounds: How much one call of code may take.
         longest: Characters of a result that a model is shown; a longer one is a failed call.
         clock: Seconds since the epoch.
@@ -75,6 +76,7 @@ class Toolbox:
     granted: Granted = nothing_granted
     record: Callable[[Use], object] = ignore
     halted: Halted = never_halted
+    at_once: Callable[[], tuple[Granted, Halted]] | None = None
     bounds: Bounds = Bounds()
     longest: int = 100_000
     clock: Callable[[], float] = time.time
@@ -88,12 +90,13 @@ class Toolbox:
         items = [item for item in items if item.kind is Kind.TOOL]
         tools = tools_by_name(items)
         reasons: dict[str, str] = {}
+        granted, halted = (self.granted, self.halted) if self.at_once is None else self.at_once()
         for item in items:
             name = str(item.content["name"])
             if tools[name] is not item:
                 reasons[item.id] = f"its name {name!r} is taken by {tools[name].id!r}"
                 continue
-            reason = why_not(item, tools, self.granted, self.halted)
+            reason = why_not(item, tools, granted, halted)
             if reason is not None:
                 reasons[item.id] = reason
         return reasons

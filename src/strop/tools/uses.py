@@ -4,7 +4,7 @@ What is recorded is what the tool did. A call whose arguments do not fit the too
 recorded: nothing ran, and the mistake is the caller's. What follows from uses is the permission
 ladder's business.
 
-Next file: `tools/identity.py`.
+Next file: `tools/schemas.py`.
 """
 
 from dataclasses import dataclass

@@ -4,7 +4,7 @@ Importing `strop` in the ordinary way would take time, and would need it install
 run. So the folder of this file stands for the packages above it, until everything is loaded;
 afterwards no name of Strop is left for untrusted code to import.
 
-Next file: `sandbox/bubblewrap_inner.py`.
+Next file: `sandbox/granted.py`.
 """
 
 import sys
