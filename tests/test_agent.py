@@ -411,7 +411,7 @@ async def test_a_chain_is_offered_instead_of_the_tools_that_it_stands_for():
         kind=Kind.TOOL,
         content={
             "name": "look_plan",
-            "description": "look, then plan, in one call.",
+            "description": "look, plan in one call.",
             "parameters": {
                 "type": "object",
                 "properties": {"email": {"type": "string"}},

@@ -56,7 +56,7 @@ def test_a_value_handed_on_becomes_a_chain():
     found = only(mine_chains(attempt(f"t{n}", looked_up(n)) for n in range(5)))
     assert found.data["tool"] == {
         "name": "get_customer_subscription",
-        "description": "get_customer, then get_subscription, in one call.",
+        "description": "get_customer, get_subscription in one call.",
         "parameters": {
             "type": "object",
             "properties": {"email": {"type": "string"}},

@@ -195,7 +195,7 @@ def _description(grown: Grown, chain: Chain, names: Names) -> str:
             path = ".".join(map(str, names.paths[step.fan.path][1])) or "the result"
             text += f" for each of {path} of {chain.steps[step.fan.step].tool}"
         parts.append(text)
-    calls = f"{', then '.join(parts)}, in one call."
+    calls = f"{', '.join(parts)} in one call."
     return calls if chain.returns == "last" else f"{calls} Returns all their results."
 
 
