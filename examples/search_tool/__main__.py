@@ -19,6 +19,7 @@ import tempfile
 from collections.abc import Iterator
 from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 from examples.search_tool.endpoint import ARTICLES, Endpoint, listening
 from examples.search_tool.helpdesk import run_python
@@ -82,12 +83,17 @@ print(found[0]["ref"])
 )
 
 
-def walk(folder: Path) -> dict[str, object]:
-    """The whole story in a folder; what was seen, as figures."""
+def walk(folder: Path, *, model: Any = None) -> dict[str, object]:
+    """The whole story in a folder; what was seen, as figures.
+
+    Args:
+        folder: Where the project goes.
+        model: A model object, instead of the embedded model.
+    """
     with listening() as endpoint, listening() as elsewhere:
         os.environ["HELPDESK_ENDPOINT"] = endpoint.address
         _write_project(folder)
-        with SelfImprovingAgent(folder / "strop.yaml") as agent:
+        with SelfImprovingAgent(folder / "strop.yaml", model=model) as agent:
             for scored in _written_by_hand(agent.parts.tasks, endpoint):
                 agent.parts.store.put_run(scored.run, scored.score)
             before = agent.evaluate(split=Split.TEST)
@@ -95,7 +101,7 @@ def walk(folder: Path) -> dict[str, object]:
             _say("the first cycle", first)
             (asked,) = waiting(agent.parts.grants)
             print(render_tool(asked.item))
-            approve(agent.parts.grants, str(asked.item.content["name"]), by="operator")
+            approve(agent.parts.grants, asked.label, by="operator")
             _say("the next cycle, after the approval", second := agent.improve())
             asked_before = len(endpoint.asked)
             after = agent.evaluate(split=Split.TEST)
