@@ -455,7 +455,7 @@ def test_findings_from_a_file_alone(tmp_path):
     before = content(tmp_path)
     result = strop("mine", "failures", "runs.jsonl", at=tmp_path)
     assert masked(result.out) == snapshot("""\
-1 failures  in 4 runs of 4 tasks
+1 failure  in 4 runs of 4 tasks
 
   tasks  runs  claim
       4     4  `find` failed 4 times in 4 runs of 4 tasks with `Error: no such
