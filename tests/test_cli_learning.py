@@ -964,7 +964,8 @@ $ strop mine --help
 
 ╭─ Arguments ──────────────────────────────────────────────────────────────────╮
 │ *    KIND      <str>   failures, facts, resolutions, repairs, confusions,    │
-│                        heuristics or preferences.                            │
+│                        heuristics, preferences, chains, snippets, gaps or    │
+│                        misuse.                                               │
 │                        [required]                                            │
 │      RUNS      <path>  JSON lines; by default the store's runs.              │
 ╰──────────────────────────────────────────────────────────────────────────────╯

@@ -364,7 +364,7 @@ def test_nothing_is_hidden_from_who_is_to_approve(project):
         "def sly(x):\n    d\u0430ta = 'caf\u00e9\ufe00\u2800'\n"
         "    return x  # \u202e\u2066 == x nruter\x1b[2J\u200b\n"
     )
-    needs = Permissions(level=Level.RESTRICTED, read=("/tmp/\u202edata",))
+    needs = Permissions(level=Level.RESTRICTED, read=("/tmp/data",))
     item = code("sly", source, needs=needs, x="string")
     item = replace(item, content={**item.content, "description": "Safe.\n\n  granted    all"})
     with store_of(project) as store:
@@ -382,7 +382,7 @@ def test_nothing_is_hidden_from_who_is_to_approve(project):
         assert "Safe.\\n\\n  granted    all" in told
         assert "d\\u0430ta = 'caf\u00e9\\ufe00\\u2800'" in told
         assert "return x  # \\u202e\\u2066 == x nruter\\x1b[2J\\u200b" in told
-        assert "reads /tmp/\\u202edata" in told
+        assert "reads /tmp/data" in told
     assert "proposal   more\\u202e\\nneeds  nothing" in review.out
     assert "findings   f\\x1b[1m" in review.out
     hidden = {"\u202e", "\u2066", "\x1b", "\u200b", "\ufe00", "\u2800"}

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from strop.errors import BadInput
 from strop.permission import Level, Permissions
 from strop.sandbox import Bounds, Program, What
 from strop.sandbox.probing import lacking
@@ -276,3 +277,9 @@ def test_code_never_runs_with_more_than_is_granted(given_, need):
     assert (narrowed.level, narrowed.read, narrowed.write) == (need.level, need.read, need.write)
     assert not given_.hosts or set(narrowed.hosts) <= set(given_.hosts)
     assert not (given_.hosts and need.level is Level.FULL) or narrowed.hosts
+
+
+@pytest.mark.parametrize("text", ["/data\u202e", "/a\nb", "/\ud800"])
+def test_what_does_not_print_cannot_be_granted(text):
+    with pytest.raises(BadInput, match="does not print"):
+        Permissions(read=(text,))
