@@ -85,7 +85,8 @@ class _Talk:
             self.ready = self.child.call.recv(4096)
         except OSError:
             self.ready = b""
-        if _readable(self.child.process, 0):
+        # One that says why it cannot begin has ended, too: that is to be heard.
+        if self.ready == READY and _readable(self.child.process, 0):
             self.ready = b""  # it died with its worker while it waited: the job goes to another
         self.child.call.setblocking(False)
 
