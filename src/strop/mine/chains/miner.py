@@ -54,7 +54,7 @@ class ChainMiner:
     poor: float = 0.7
     threshold: int = 3
     rules: ChainRules = field(default_factory=ChainRules)
-    most: int = 100_000
+    most: int = 30_000
     _names: Names = field(default_factory=Names, init=False)
     _recorder: Recorder = field(init=False)
     _kept: list[tuple[int, int, Record]] = field(default_factory=list, init=False)
