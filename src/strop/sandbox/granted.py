@@ -43,7 +43,7 @@ def _alone(path: str, places: Iterable[str]) -> str | None:
     """Why a path cannot be granted, whatever else is."""
     try:
         there, real = os.path.exists(path), os.path.realpath(path)  # noqa: PTH110
-    except ValueError:  # a text that no file name can be
+    except (OSError, ValueError):  # it went while it was looked at; or no file name can be that
         there, real = False, path
     if any(_within(each, place) for each in (_plain(path), real) for place in places):
         return f"the folder {path!r} cannot be granted; name a folder of files"
